@@ -1,0 +1,129 @@
+# One door to everything a person or CI does here. `make` lists the targets; V=1 shows the commands.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+ifneq ($(V),1)
+.SILENT:
+endif
+
+VENV := .venv
+INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
+DRILL_ARGS ?= -e scope=payments -e fault=primary_crashed
+MOLECULE_ARGS ?= --all
+PYTEST_ARGS ?= -q
+STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule
+
+# The environment's programs come first on PATH: Molecule calls plain `pytest`, and another one would not know its arguments.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/cache/hypothesis
+export PYTHONDONTWRITEBYTECODE :=
+
+TREE := build/collections/ansible_collections/continuity/dr
+COPY := build/copy/ansible_collections/continuity/dr
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+# An environment whose Python has gone (an upgrade, a removed pyenv version) is made anew.
+ifneq ($(wildcard $(VENV)/bin),)
+ifeq ($(wildcard $(VENV)/bin/python),)
+$(shell rm -f $(RUN) $(DEV))
+endif
+endif
+
+.PHONY: help
+help:  ## this list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	echo
+	echo "Start with 'make drill'. Before sending a change: 'make test' (or one of its parts)."
+
+# ---- the environment -------------------------------------------------------------------------------------------------
+.PHONY: venv collection packages
+venv: $(DEV) collection  ## .venv with everything (PYTHON=/path/to/python3 to choose one)
+
+$(RUN): requirements.txt requirements-lab.txt
+	tests/tools/make_venv $(VENV) "" requirements-lab.txt $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	tests/tools/make_venv $(VENV) "" requirements-dev.txt $@
+
+collection: $(TREE)  ## build/collections: this checkout where Ansible looks for continuity.dr
+
+$(TREE):
+	mkdir -p $(@D)
+	ln -sfn ../../../.. $@
+
+packages:  ## Debian packages that tests start programs from
+	tests/tools/debian_packages.sh tests
+
+# ---- the lab ---------------------------------------------------------------------------------------------------------
+.PHONY: lab lab-down lab-reset lab-status drill
+lab: $(RUN) collection  ## two sites of containers, up and healthy
+	python tests/lab/lab.py up
+
+lab-down: $(RUN)  ## remove the lab, nothing stays
+	python tests/lab/lab.py down
+
+lab-reset: $(RUN) collection  ## the lab back to its healthy state, in seconds
+	python tests/lab/lab.py reset
+
+lab-status: $(RUN)  ## what runs where
+	python tests/lab/lab.py status
+
+drill: lab  ## kill a primary under load, fail over, verify, fail back, report (DRILL_ARGS=...)
+	ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+.PHONY: test unit unit-oldest molecule
+test: $(DEV) collection  ## everything, fast things first, with the time of each (STAGES="lint unit")
+	python tests/tools/stages.py $(STAGES)
+
+unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
+	python -m pytest $(PYTEST_ARGS)
+
+unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
+	tests/tools/oldest .venv-oldest 3.11 $(PYTEST_ARGS)
+
+molecule: lab $(DEV)  ## Molecule scenarios on the lab (MOLECULE_ARGS="-s failover/primary_crashed")
+	molecule test $(MOLECULE_ARGS) --destroy=never
+
+# ---- gates -----------------------------------------------------------------------------------------------------------
+.PHONY: lint format types docs-lint sanity importer build
+lint: $(DEV) collection  ## ruff, yamllint, ansible-lint (production)
+	ruff check --quiet
+	ruff format --check --quiet
+	yamllint --strict .
+	ansible-lint --offline -q
+
+format: $(DEV)  ## put Python into the house's form
+	ruff check --quiet --fix
+	ruff format --quiet
+
+types: $(DEV) collection  ## mypy
+	tests/tools/types
+
+docs-lint: $(DEV) collection  ## plugin, role and changelog documentation
+	tests/tools/docs_lint
+
+sanity: $(DEV)  ## ansible-test sanity on a copy of the tree
+	python tests/tools/sanity.py $(COPY)
+
+build: $(DEV)  ## the collection's archive, in build/dist
+	python tests/tools/copy_tree.py $(COPY)
+	rm -rf build/dist
+	ansible-galaxy collection build $(COPY) --output-path build/dist >/dev/null
+	ls -sh build/dist/*.tar.gz
+
+importer: build .venv-importer/.ready  ## what Galaxy says of the archive
+	tests/tools/importer .venv-importer build/dist
+
+.venv-importer/.ready: requirements-importer.txt
+	tests/tools/make_venv .venv-importer "" requirements-importer.txt $@
+
+# ---- cleaning --------------------------------------------------------------------------------------------------------
+.PHONY: clean
+clean:  ## remove environments and everything that was built; runs/ stays, a running lab must go first
+	if [ -x $(VENV)/bin/python ] && [ -e build/lab ]; then python tests/lab/lab.py down; fi
+	rm -rf $(VENV) .venv-oldest .venv-importer build .ansible
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Observe the PostgreSQL clusters of one member; documented in plugins/modules/postgresql_member_info.py."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe, read
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream
+
+#: Two questions of 2 s each (the server, then its control file) run one after the other at worst.
+SCRIPT_SECONDS = 4.0
+
+
+class ActionModule(Step):
+    module = "postgresql_member_info"
+
+    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        members = args["members"]
+        try:
+            questions = [self._question(member) for member in members]
+        except ValueError as error:
+            raise StepFailed(str(error), reason="bad_input") from None
+        why = ""
+        try:
+            output = self.execute(observe.script(questions), timeout=SCRIPT_SECONDS)
+            answers = observe.parse(output.stdout)
+        except Unreachable as lost:
+            answers, why = {}, str(lost)
+        observed: dict[str, Any] = {}
+        for member in members:
+            name = member["service"]
+            seen = read.observation(member["host"], member["site"], member["address"], answers.get(name))
+            observed[name] = asdict(seen)
+        result: dict[str, Any] = {"changed": False, "observed": observed, "ansible_facts": {"continuity_observed": observed}}
+        return {**result, "unreachable_reason": why} if why else result
+
+    @staticmethod
+    def _question(member: Mapping[str, Any]) -> observe.Question:
+        options = {**member["options"], "cluster": member["cluster"], "port": member["port"]}
+        peers = [Upstream(p["host"], int(p["port"]), p.get("user") or "replicator") for p in member["peers"]]
+        return observe.Question(member["service"], Cluster.from_member(options, member["host"]), peers)

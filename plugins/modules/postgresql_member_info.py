@@ -1,0 +1,104 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_member_info
+short_description: Observe the PostgreSQL clusters of one member
+version_added: "0.1.0"
+author: continuity.dr contributors (@continuity-dr)
+description:
+  - Asks one machine about all clusters it carries, at the same time, and returns what it said in the words every
+    engine shares, so that a decision needs no knowledge of PostgreSQL.
+  - Changes nothing. What cannot be known is V(null); lag that is unknown is not lag zero.
+  - A machine that gives no answer within its bound (3 s to connect, plus 4 s) is a result with
+    RV(observed.reachable=false) and no failure, because a dead primary is what a failover is about.
+  - Runs on the controller and sends one script to the member; no Python and no driver is needed there.
+options:
+  members:
+    description: The clusters on this machine, one entry for each service it carries.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      service:
+        description: The service the cluster carries.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the machine, which is also its name in replication.
+        type: str
+        required: true
+      site:
+        description: The site the machine belongs to.
+        type: str
+        default: ""
+      address:
+        description: The address clients reach this member at.
+        type: str
+        default: ""
+      cluster:
+        description: The cluster as Debian names it, C(<version>/<name>).
+        type: str
+        required: true
+      port:
+        description: Port the server listens on.
+        type: int
+        default: 5432
+      options:
+        description: >-
+          Anything else that differs from Debian's layout: C(data_directory), C(config_file), C(bin_directory), C(unit),
+          C(socket_directory), C(user).
+        type: dict
+        default: {}
+      peers:
+        description: Other members (C(host), C(port), C(user)) whose replication login is tried from here.
+        type: list
+        elements: dict
+        default: []
+attributes:
+  check_mode:
+    support: full
+    description: It changes nothing in any mode.
+extends_documentation_fragment:
+  - continuity.dr.controller
+seealso:
+  - module: continuity.dr.postgresql_member
+"""
+
+EXAMPLES = r"""
+- name: See which member is primary, without a plan
+  continuity.dr.postgresql_member_info:
+    members:
+      - {service: shop, host: "{{ inventory_hostname }}", cluster: 15/main, port: 5432}
+  register: seen
+
+- name: Show the role and how many bytes are missing
+  ansible.builtin.debug:
+    msg: "{{ seen.observed.shop.role }}, {{ seen.observed.shop.lag_bytes }} bytes behind"
+"""
+
+RETURN = r"""
+observed:
+  description: For each service what this member said of it.
+  returned: always
+  type: dict
+  contains:
+    reachable: {description: The machine answered., type: bool, returned: always}
+    running: {description: The server runs; null when it neither answers nor is known to be stopped., type: bool, returned: always}
+    role: {description: "One of V(primary), V(replica), V(none), V(unknown).", type: str, returned: always}
+    writable: {description: It takes writes., type: bool, returned: always}
+    position: {description: Bytes of write-ahead log written (primary) or held (replica)., type: int, returned: always}
+    lag_bytes: {description: Bytes behind what the upstream announced; null without a live upstream., type: int, returned: always}
+    lag_seconds: {description: Age of the newest commit held; 0 while everything announced is here., type: float, returned: always}
+    upstream: {description: "Where it streams from, C(host:port).", type: str, returned: always}
+    last_contact: {description: When the upstream last spoke, in seconds since 1970., type: float, returned: always}
+    system_id: {description: Identity of the database cluster., type: str, returned: always}
+    timeline: {description: Timeline of the write-ahead log., type: int, returned: always}
+    epoch: {description: Newest epoch this member took part in., type: int, returned: always}
+    version: {description: Major version of the server., type: str, returned: always}
+    fenced: {description: Stopped and masked., type: bool, returned: always}
+    followers: {description: "For each replica that streams from here, V(sync), V(async) or its state.", type: dict, returned: always}
+    promotion: {description: The last promotion this member knows of., type: dict, returned: always}
+    problems: {description: "What stands in the way, each with rule, measured, limit, message, hint.", type: list, returned: always}
+"""

@@ -1,0 +1,181 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The only door between continuity.dr and Ansible: what every step's action plugin is made of.
+
+A step reads its arguments, acts in the controller's process and runs commands on a member through the
+task's connection. This class gives it validated arguments, a bounded ``execute``, the journal, and turns
+the three ways a step can end otherwise (refused, failed, unreachable) into one kind of result.
+"""
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.argument_spec import argument_spec
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
+from ansible_collections.continuity.dr.plugins.plugin_utils.deadline import Deadline, DeadlineExceeded, kill_children
+
+#: Seconds a connection may take to open on top of the time its script is given. A member that does not
+#: answer within it is unreachable: the plan has other members, and people are waiting.
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a script on a member left: exit code and both streams."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class StepFailed(Exception):
+    """The step could not be done. The message says what happened and what to do next."""
+
+    def __init__(self, message: str, reason: str = "failed", **result: Any) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.result = result
+
+
+class Unreachable(StepFailed):
+    """The member did not answer in time; whether the script ran is not known."""
+
+    def __init__(self, message: str, **result: Any) -> None:
+        super().__init__(message, reason="unreachable", reachable=False, **result)
+
+
+class StepRefused(Exception):
+    """A rule forbids the step; nothing was changed."""
+
+    def __init__(self, refusals: Sequence[Refusal], **result: Any) -> None:
+        super().__init__("; ".join(refusal.message for refusal in refusals))
+        self.refusals = tuple(refusals)
+        self.result = result
+
+
+def refusal_text(refusals: Sequence[Refusal]) -> str:
+    """Every unmet rule on a line of its own, with its measured value, its limit and the next thing to do.
+
+    >>> print(refusal_text([Refusal("lag_over_rpo", "12 s", "5 s", "the standby is behind", "wait")]))
+    refused, nothing was changed:
+      lag_over_rpo: the standby is behind (measured: 12 s; limit: 5 s). Next: wait
+    """
+    lines = ["refused, nothing was changed:"]
+    for refusal in refusals:
+        line = f"  {refusal.rule}: {refusal.message} (measured: {refusal.measured}; limit: {refusal.limit})."
+        lines.append(line + (f" Next: {refusal.hint}" if refusal.hint else ""))
+    return "\n".join(lines)
+
+
+class Step(ActionBase):  # type: ignore[misc]
+    """Base of every action plugin of the collection; a subclass sets ``module`` and writes ``step``."""
+
+    TRANSFERS_FILES = False
+    #: the module whose documentation is the argument spec
+    module = ""
+    #: option paths ("key.secret") that are never echoed
+    secrets: tuple[str, ...] = ()
+    #: the name under which intent and result enter the journal; None: not journaled
+    journal_step: str | None = None
+
+    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the step. Return Ansible's result, with ``changed``. Raise StepFailed or StepRefused otherwise."""
+        raise NotImplementedError
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff_mode(self) -> bool:
+        return bool(self._task.diff)
+
+    def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        args = self._arguments()
+        started = time.monotonic()
+        self._write(task_vars, args, "started", {})
+        try:
+            result.update(self.step(args, task_vars))
+            state = "done"
+        except StepRefused as refused:
+            state = "refused"
+            refusals = [{**asdict(refusal), "waivable": refusal.waivable} for refusal in refused.refusals]
+            result.update(failed=True, changed=False, refused=True, refusals=refusals, **refused.result)
+            result["msg"] = refusal_text(refused.refusals)
+        except StepFailed as failure:
+            state = "failed"
+            result.update({"changed": False, **failure.result, "failed": True, "reason": failure.reason})
+            result["msg"] = str(failure)
+        result["elapsed_seconds"] = round(time.monotonic() - started, 4)
+        self._write(task_vars, args, state, result)
+        return result
+
+    def execute(self, script: str, timeout: float = 10.0) -> Output:
+        """Run a POSIX shell script on the task's host, at most ``timeout`` seconds plus the connection.
+
+        The script travels on standard input, so nothing of it shows in the member's process list.
+        Raises Unreachable when the host gave no answer in time, also over a connection that was open
+        already: a multiplexed connection to a host that has just died knows no connect timeout.
+        """
+        limit = CONNECT_SECONDS + timeout
+        try:
+            with Deadline(limit):
+                done = self._low_level_execute_command("/bin/sh -s", in_data=script.encode())
+        except DeadlineExceeded:
+            kill_children()
+            self._forget_connection()
+            raise Unreachable(f"{self._host()} gave no answer within {limit:g} s") from None
+        except AnsibleConnectionFailure as failure:
+            raise Unreachable(f"{self._host()} cannot be reached: {_first_line(failure)}") from None
+        return Output(int(done["rc"]), str(done["stdout"]), str(done["stderr"]))
+
+    def _host(self) -> str:
+        return str(self._task.delegate_to or self._play_context.remote_addr)
+
+    def _forget_connection(self) -> None:
+        """Close a multiplexed connection that hangs, or the member stays lost after it is back."""
+        try:
+            with Deadline(1.0):
+                self._connection.reset()
+        except (DeadlineExceeded, AnsibleConnectionFailure, AttributeError, OSError):
+            kill_children()
+
+    def _arguments(self) -> dict[str, Any]:
+        spec = argument_spec(self.module, self.secrets)
+        checked = ArgumentSpecValidator(spec).validate(dict(self._task.args))
+        if checked.error_messages:
+            raise AnsibleActionFail(f"{self.module}: " + "; ".join(checked.error_messages))
+        return dict(checked.validated_parameters)
+
+    def _write(self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]) -> None:
+        current = run.current()
+        service = args.get("service") or task_vars.get("inventory_hostname")
+        if current is None or self.journal_step is None or service not in current.services:
+            return
+        data = {"stage": task_vars.get("continuity_stage", current.verb), "check_mode": self.check_mode}
+        data.update(self.journal_data(args, result) if result else self.journal_intent(args))
+        journal.append(current.directory, current.run_id, str(service), self.journal_step, state, data)
+
+    def journal_intent(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """What is about to be done, in words a reader of the journal needs. Never a secret."""
+        return {"member": self._task.delegate_to} if self._task.delegate_to else {}
+
+    def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+        """What was done: the result without Ansible's own keys."""
+        dropped = {"ansible_facts", "diff", "invocation", "exception", "warnings", "deprecations"}
+        return {**self.journal_intent(args), **{key: value for key, value in result.items() if key not in dropped}}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,175 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decide what to do for one service: ordered steps, or every reason why nothing is done.
+
+Pure: the same view and the same request always give the same decision. Three promises hold for every input
+and are tested with random ones: a promotion never stands without proof that every other member is out of the
+way, a decision never leaves two primaries, and deciding again on the state it aims at gives no steps.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    Decision,
+    Observation,
+    Refusal,
+    Request,
+    Step,
+    StepName,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+
+
+def decide(view: View, request: Request) -> Decision:
+    """Return the decision for one service.
+
+    Example: ``decide(View(service, observed, endpoints), Request("failover", run_id, now, target_site="dc2"))``.
+    Raises ValueError for a verb that decides nothing.
+    """
+    deciders: dict[str, Callable[[View, Request], Decision]] = {
+        "switchover": _switchover,
+        "failback": _switchover,
+        "failover": _failover,
+        "rejoin": _rejoin,
+        "assess": _assess,
+    }
+    if request.verb not in deciders:
+        raise ValueError(f"no decision for verb {request.verb!r}; known: {', '.join(sorted(deciders))}")
+    if _leaves_nothing(view, request):
+        return _decision(view, request, None, (), ())
+    return deciders[request.verb](view, request)
+
+
+def _leaves_nothing(view: View, request: Request) -> bool:
+    """A whole site is left, and nothing of this service says that it is there."""
+    return request.source_site is not None and request.source_site not in view.sites_of_primary()
+
+
+def _switchover(view: View, request: Request) -> Decision:
+    target = view.target(request)
+    if target is None:
+        return _decision(view, request, None, (), rules.no_target(view, request))
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    primary = view.primary or view.cleanly_stopped()
+    if view.primary is target:
+        return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
+    refused += rules.switchover(view, request, primary, target)
+    others = [] if primary is None else [Step("demote", primary.member), Step("promote", target.member)]
+    returning = [Step("rejoin", primary.member)] if primary else []
+    steps = [*_leases(view), *others, *_point(view), *returning, Step("verify", target.member)]
+    return _decision(view, request, target, steps, refused, old=primary)
+
+
+def _failover(view: View, request: Request) -> Decision:
+    target = view.target(request)
+    if target is None:
+        return _decision(view, request, None, (), rules.no_target(view, request))
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    if view.primary is target:
+        return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
+    refused += rules.failover(view, request, target)
+    fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other.reachable and not other.is_replica]
+    steps = [*_leases(view), *fences, Step("promote", target.member), *_point(view), Step("verify", target.member)]
+    return _decision(view, request, target, steps, refused, old=view.old_primary(target))
+
+
+def _rejoin(view: View, request: Request) -> Decision:
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view), *rules.rejoin(view)]
+    primary = view.primary
+    if primary is None:
+        return _decision(view, request, None, (), refused)
+    returning = [Step("rejoin", other.member) for other in view.not_following(primary)]
+    steps = [*_leases(view), *returning, Step("verify", primary.member)] if returning else []
+    return _decision(view, request, primary, steps, refused)
+
+
+def _assess(view: View, request: Request) -> Decision:
+    """Would a planned move work right now, to where, and what stands in the way? Never any steps."""
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    target = view.target(request)
+    if target is None:
+        refused += rules.no_target(view, request)
+    elif view.primary is not target:
+        refused += rules.switchover(view, request, view.primary, target)
+    return _decision(view, request, target, (), refused, old=view.primary)
+
+
+def _finish(view: View, target: Observation, *, rejoin: bool) -> list[Step]:
+    """The target is primary already: only what a cut-off run may have left undone."""
+    left: list[Step] = [] if view.endpoints_hold(target.address) else [Step("point")]
+    if rejoin:
+        left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
+    return [*_leases(view), *left, Step("verify", target.member)] if left else []
+
+
+def _leases(view: View) -> list[Step]:
+    """The claim first, then a lease on every member that answers, always in the same order."""
+    reachable = sorted(observed.member for observed in view.observed.values() if observed.reachable)
+    return [Step("claim"), *[Step("lease", member) for member in reachable]]
+
+
+def _point(view: View) -> list[Step]:
+    return [Step("point")] if view.service.endpoints else []
+
+
+def _decision(
+    view: View,
+    request: Request,
+    target: Observation | None,
+    steps: Iterable[Step],
+    refused: Iterable[Refusal],
+    old: Observation | None = None,
+) -> Decision:
+    """Sort what is refused from what was waived by name; any refusal left means no steps at all."""
+    refusals, waivers = _waive(refused, request)
+    refusals += [*_reason(waivers, request)]
+    return Decision(
+        service=view.service.name,
+        verb=request.verb,
+        steps=() if refusals else tuple(steps),
+        refusals=tuple(refusals),
+        waivers=tuple(waivers),
+        evidence=tuple(_evidence(view, request, target)),
+        from_member=old.member if old else None,
+        to_member=target.member if target else None,
+        from_site=old.site if old else None,
+        to_site=target.site if target else None,
+        redundancy=_redundancy(view, target),
+        epoch=view.epoch + 1,
+    )
+
+
+def _waive(refused: Iterable[Refusal], request: Request) -> tuple[list[Refusal], list[Refusal]]:
+    refusals: list[Refusal] = []
+    waivers: list[Refusal] = []
+    for refusal in refused:
+        waived = refusal.waivable and refusal.rule in request.waive
+        (waivers if waived else refusals).append(refusal)
+    return refusals, waivers
+
+
+def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
+    given_away = bool(waivers) or request.accept_data_loss_seconds is not None
+    if given_away and not request.reason.strip():
+        yield Refusal("reason_missing", "none", "a reason", "a rule is waived without saying why", "add -e reason='...'")
+
+
+def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:
+    for observed in sorted(view.observed.values(), key=lambda o: o.member):
+        yield rules.describe(observed)
+    if request.verb == "failover" and target is not None and view.primary is not target:
+        yield loss.describe(view, request, target)
+
+
+def _redundancy(view: View, target: Observation | None) -> str:
+    if target is None:
+        return ""
+    missing = [other.member for other in view.not_following(target)]
+    return "" if not missing else f"not following: {', '.join(missing)}"
+
+
+def step_members(steps: Iterable[Step], name: StepName) -> list[str]:
+    """The members a step is to be done at, in order."""
+    return [step.member for step in steps if step.name == name and step.member is not None]

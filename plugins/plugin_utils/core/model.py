@@ -1,0 +1,205 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The neutral words of every engine: what was observed, what is asked for, what was decided.
+
+Everything here is an immutable value. What could not be known is ``None``, never a guess: lag that is
+unknown is not lag zero. Times are seconds since the epoch (``float``), durations are seconds.
+"""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+Role = Literal["primary", "replica", "none", "unknown"]
+StepName = Literal["claim", "lease", "demote", "fence", "promote", "point", "rejoin", "protect", "verify"]
+
+#: Rules an operator may waive by name, each with what the waiver gives up. Nothing else can be waived.
+WAIVABLE: Mapping[str, str] = {
+    "old_primary_unfenced": "the old primary may still take writes: two primaries are possible",
+    "synchronous_unproven": "the standby may miss acknowledged commits although the plan promises none are lost",
+    "lag_unknown": "how much is lost is not known before it is lost",
+    "arbiter_unreachable": "nobody but the members' own leases keeps a second operator out",
+    "missing_candidate": "a member that cannot be reached may hold newer data than the one promoted",
+    "archiver_backlog": "the old primary may not shut down until its archive catches up",
+}
+WAIVABLE_RULES: frozenset[str] = frozenset(WAIVABLE)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about one member that stands in the way of ``blocks`` (verbs), in the engine's own words."""
+
+    rule: str
+    measured: str
+    limit: str
+    message: str
+    blocks: tuple[str, ...] = ("switchover", "failover")
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one member said of one service just now."""
+
+    member: str
+    site: str
+    reachable: bool = False
+    running: bool | None = None
+    role: Role = "unknown"
+    writable: bool | None = None
+    position: int | None = None
+    lag_bytes: int | None = None
+    lag_seconds: float | None = None
+    upstream: str | None = None
+    last_contact: float | None = None
+    system_id: str | None = None
+    timeline: int | None = None
+    epoch: int | None = None
+    version: str | None = None
+    #: the address clients reach it at: what an endpoint holds when this member is the primary
+    address: str = ""
+    #: stopped and kept from starting again, also over a reboot
+    fenced: bool | None = None
+    #: replicas streaming from it (a primary) and how: {"db2": "sync"}
+    followers: Mapping[str, str] = field(default_factory=dict)
+    #: it receives from a live upstream at this moment (a replica): a positive sighting of a primary
+    receiving: bool | None = None
+    #: the last promotion it knows of: {"member", "epoch", "position", "timeline", "system_id", "time", "run_id"}
+    promotion: Mapping[str, Any] | None = None
+    problems: tuple[Problem, ...] = ()
+    #: facts only the engine's own actions read
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_primary(self) -> bool:
+        """It runs and takes writes, or would if it were asked."""
+        return bool(self.reachable and self.running and self.role == "primary")
+
+    @property
+    def is_replica(self) -> bool:
+        return bool(self.reachable and self.running and self.role == "replica")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Observation:
+        """Read what an engine's observe returned; unknown keys are refused by the constructor."""
+        values = dict(data)
+        values["problems"] = tuple(Problem(**{**p, "blocks": tuple(p["blocks"])}) for p in values.get("problems") or ())
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class EndpointView:
+    """What the name service (or another endpoint) says: where clients are sent and who holds the claim."""
+
+    name: str
+    reachable: bool
+    values: tuple[str, ...] = ()
+    epoch: int = 0
+    claim_run: str | None = None
+    claim_owner: str | None = None
+    #: seconds until others may take the claim; 0 when no claim is open
+    claim_seconds_left: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class LastSeen:
+    """An earlier observation of the primary, kept by the controller: the only witness once it is dead."""
+
+    time: float
+    member: str
+    position: int | None
+    followers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asked for. ``accept_data_loss_seconds`` is a bound, never a yes."""
+
+    verb: str
+    run_id: str
+    now: float
+    target_site: str | None = None
+    source_site: str | None = None
+    accept_data_loss_seconds: float | None = None
+    waive: tuple[str, ...] = ()
+    reason: str = ""
+    outage_started: float | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """The part of the plan that a decision needs."""
+
+    name: str
+    rpo_seconds: float
+    sites: Mapping[str, str]
+    preferred_site: str
+    endpoints: tuple[str, ...] = ()
+    has_fence: bool = True
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One unmet rule: what was measured, what the limit is, and what to do next."""
+
+    rule: str
+    measured: str
+    limit: str
+    message: str
+    hint: str = ""
+
+    @property
+    def waivable(self) -> bool:
+        return self.rule in WAIVABLE_RULES
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, at one member or (``member=None``) at the controller or the endpoint."""
+
+    name: StepName
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Ordered steps for one service, or every reason why there are none."""
+
+    service: str
+    verb: str
+    steps: tuple[Step, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    waivers: tuple[Refusal, ...] = ()
+    evidence: tuple[str, ...] = ()
+    from_member: str | None = None
+    to_member: str | None = None
+    from_site: str | None = None
+    to_site: str | None = None
+    #: what the service can fall back on once the steps are done, and the command that restores the rest
+    redundancy: str = ""
+    epoch: int = 0
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.refusals)
+
+    @property
+    def goal_reached(self) -> bool:
+        return not self.steps and not self.refusals
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for the journal and for the tasks that follow."""
+        data = cast("dict[str, Any]", _plain(dataclasses.asdict(self)))
+        data.update(refused=self.refused, goal_reached=self.goal_reached)
+        return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

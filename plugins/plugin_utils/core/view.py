@@ -1,0 +1,109 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All that is known of one service at one moment, and the questions a decision asks of it."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    EndpointView,
+    LastSeen,
+    Observation,
+    Request,
+    Service,
+)
+
+#: How PostgreSQL and its like call a follower that confirms each commit before the client hears of it.
+SYNCHRONOUS = ("sync", "quorum")
+
+
+@dataclass(frozen=True)
+class View:
+    """The observations of every member, what the endpoints say, and the last sight of a primary."""
+
+    service: Service
+    observed: Mapping[str, Observation]
+    endpoints: tuple[EndpointView, ...] = ()
+    last_seen: LastSeen | None = None
+
+    @property
+    def primaries(self) -> list[Observation]:
+        return [observed for observed in self.observed.values() if observed.is_primary]
+
+    @property
+    def primary(self) -> Observation | None:
+        """The one running primary; None when there is none, or more than one."""
+        found = self.primaries
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch anybody knows of."""
+        known = [endpoint.epoch for endpoint in self.endpoints]
+        known += [observed.epoch for observed in self.observed.values() if observed.epoch is not None]
+        return max(known, default=0)
+
+    def others(self, target: Observation) -> list[Observation]:
+        return [observed for observed in self.observed.values() if observed is not target]
+
+    def cleanly_stopped(self) -> Observation | None:
+        """The primary that an earlier run froze and nobody took over from; None when that is not certain."""
+        found = [o for o in self.observed.values() if o.running is False and o.engine.get("stopped_cleanly")]
+        return found[0] if len(found) == 1 else None
+
+    def target(self, request: Request) -> Observation | None:
+        """The member to become primary; in a site with several, a replica with the newest data."""
+        site = self.target_site(request)
+        there = [observed for observed in self.observed.values() if observed.site == site]
+        return max(there, key=lambda o: (o.is_primary, o.is_replica, o.position or 0), default=None)
+
+    def target_site(self, request: Request) -> str | None:
+        """The site asked for; failback means the preferred one, and of two sites the other one is meant."""
+        if request.target_site:
+            return request.target_site
+        if request.verb == "failback":
+            return self.service.preferred_site
+        leaving = request.source_site or (self.primary.site if self.primary else None)
+        elsewhere = sorted(set(self.service.sites.values()) - {leaving})
+        return elsewhere[0] if leaving and len(elsewhere) == 1 else None
+
+    def promotion_member(self) -> str | None:
+        """The member that the newest promotion record names."""
+        records = [o.promotion for o in self.observed.values() if o.promotion]
+        newest = max(records, key=lambda record: int(record.get("epoch") or 0), default=None)
+        return str(newest["member"]) if newest and newest.get("member") else None
+
+    def old_primary(self, target: Observation) -> Observation | None:
+        """The member that was primary, as far as anything still tells: endpoint, last sight, promotion record."""
+        addresses = {value for endpoint in self.endpoints for value in endpoint.values}
+        others = self.others(target)
+        by_endpoint = [o for o in others if o.address in addresses]
+        named = (self.last_seen.member if self.last_seen else None, self.promotion_member())
+        by_record = [o for name in named for o in others if o.member == name]
+        preferred = [o for o in others if o.site == self.service.preferred_site]
+        return next(iter([*by_endpoint, *by_record, *preferred, *others]), None)
+
+    def sites_of_primary(self) -> set[str]:
+        """Every site that anything names as the primary's: a run cut off half-way is found by any of them."""
+        addresses = {value for endpoint in self.endpoints for value in endpoint.values}
+        found = {o.site for o in self.primaries}
+        found |= {o.site for o in self.observed.values() if o.address in addresses}
+        found |= {self.service.preferred_site} if any(e.claim_run for e in self.endpoints) else set()
+        promoted = self.promotion_member()
+        if promoted and not found:
+            found |= {o.site for o in self.observed.values() if o.member == promoted}
+        return found or {self.service.preferred_site}
+
+    def endpoints_hold(self, address: str) -> bool:
+        """Every endpoint that can be read sends clients to this address and to nothing else."""
+        return all(endpoint.values == (address,) for endpoint in self.endpoints)
+
+    def not_following(self, primary: Observation) -> list[Observation]:
+        """Members that are not in replication with it, or not as synchronously as the plan promises."""
+        return [other for other in self.others(primary) if not self.follows(other, primary)]
+
+    def follows(self, replica: Observation, primary: Observation) -> bool:
+        mode = primary.followers.get(replica.member)
+        streams = replica.is_replica and bool(replica.receiving) and mode is not None
+        return streams and (self.service.rpo_seconds > 0 or mode in SYNCHRONOUS)

@@ -1,0 +1,83 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who may take the claim: the pure rule, from one guard and one's own clock to one decision."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import MARGIN_SECONDS, Guard, standing, timestamp
+
+Outcome = Literal["claimed", "adopted", "held"]
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """A run that wants the claim, for ``seconds`` from now. ``minimum_epoch`` is the highest epoch seen on members."""
+
+    run_id: str
+    owner: str
+    seconds: float = 120.0
+    minimum_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class ClaimDecision:
+    """``guard`` is what to write; None when the claim is held by another run."""
+
+    outcome: Outcome
+    guard: Guard | None
+    taken_over: Guard | None = None
+
+
+def decide_claim(found: Guard | None, claimant: Claimant, now: float) -> ClaimDecision:
+    """Decide what a claimant may do about the guard it found.
+
+    Its own open claim is renewed with the same epoch. A closed one, none, or another run's that ended more
+    than the margin ago is taken with the next epoch, which is above every epoch known: the guard may have
+    been deleted by hand, the members remember.
+    """
+    epoch = max(found.epoch if found else 0, claimant.minimum_epoch) + 1
+    taken_over = None
+    if found and found.state == "claimed":
+        if found.run == claimant.run_id and found.epoch >= claimant.minimum_epoch:
+            return ClaimDecision("adopted", _guard(claimant, found.epoch, now))
+        if found.run != claimant.run_id:
+            if standing(found.until, now) != "expired":
+                return ClaimDecision("held", None)
+            taken_over = found
+    return ClaimDecision("claimed", _guard(claimant, epoch, now), taken_over)
+
+
+def seconds_until_free(found: Guard | None, now: float) -> float:
+    """Seconds until another run may take the claim; 0 where no claim is open."""
+    if found is None or found.state != "claimed":
+        return 0.0
+    return max(0.0, found.until + MARGIN_SECONDS - now)
+
+
+def is_own(found: Guard | None, run_id: str) -> bool:
+    """The run holds this open claim, whether or not it is still worth something."""
+    return found is not None and found.state == "claimed" and found.run == run_id
+
+
+def is_usable(found: Guard | None, run_id: str, now: float) -> bool:
+    """The run holds the claim and may act on it now."""
+    return found is not None and is_own(found, run_id) and standing(found.until, now) == "usable"
+
+
+def held_by(found: Guard, name: str, now: float) -> Refusal:
+    """The refusal that names who holds the claim and for how long."""
+    left = seconds_until_free(found, now)
+    return Refusal(
+        "claim_held",
+        measured=f"run {found.run} of {found.owner}, epoch {found.epoch}, until {timestamp(found.until)}",
+        limit="no other run's open claim",
+        message=f"{name} is claimed by run {found.run} of {found.owner} for {left:.0f} s more",
+        hint=f"let that run finish, or wait {left:.0f} s after it is known to be gone",
+    )
+
+
+def _guard(claimant: Claimant, epoch: int, now: float) -> Guard:
+    return Guard(epoch, claimant.run_id, "claimed", int(now + claimant.seconds), claimant.owner)

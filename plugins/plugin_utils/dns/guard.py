@@ -1,0 +1,112 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The guard: one TXT string beside an endpoint that says which run holds the claim, and with which epoch.
+
+``epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host``
+
+The epoch grows with every claim by another run and never goes down. Whoever writes the guard does so by
+compare-and-swap on the exact text read, so of two writers the name server lets one pass.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal, cast
+
+State = Literal["claimed", "released", "switched"]
+Standing = Literal["usable", "doubtful", "expired"]
+STATES: tuple[State, ...] = ("claimed", "released", "switched")
+
+#: Seconds by which two controllers' clocks may differ. The holder stops trusting its claim this much
+#: before ``until`` and others take it only this much after, so clocks up to twice this apart are safe.
+MARGIN_SECONDS = 30.0
+
+#: A guard is read at the authoritative server only; a short life keeps caches from showing an old one.
+GUARD_TTL_SECONDS = 5
+
+#: One TXT string holds 255 bytes; the fixed part of a guard takes less than 120 of them.
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+#: Printable, without what the guard or the zone file gives a meaning to: space, quote, backslash, equals sign.
+OWNER = re.compile(r"[!#-<>-\[\]-~]{1,100}", re.ASCII)
+_EPOCH = re.compile(r"[0-9]{1,15}", re.ASCII)
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class GuardUnreadable(ValueError):
+    """The TXT at the guard's name is not a guard. It is never overwritten."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard. ``until`` is in seconds since the epoch of Unix, whole: the text has no fractions."""
+
+    epoch: int
+    run: str
+    state: State
+    until: int
+    owner: str
+
+    def text(self) -> str:
+        """The TXT string.
+
+        >>> Guard(7, "r-1", "claimed", 0, "me@here").text()
+        'epoch=7 run=r-1 state=claimed until=1970-01-01T00:00:00Z owner=me@here'
+        """
+        return f"epoch={self.epoch} run={self.run} state={self.state} until={timestamp(self.until)} owner={self.owner}"
+
+    def ended(self, state: State, now: float) -> Guard:
+        """The same claim, no longer open since ``now``; epoch, run and owner stay for the record."""
+        return replace(self, state=state, until=int(now))
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, whole seconds, rounded down: a holder's claim ends early rather than late."""
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime(_TIME)
+
+
+def clean_owner(text: str) -> str:
+    """The owner as a guard can carry it; what it cannot carry becomes an underscore.
+
+    >>> clean_owner("CORP\\\\ann lee@desk")
+    'CORP_ann_lee@desk'
+    """
+    return re.sub(r"[^!#-<>-\[\]-~]", "_", text)[:100] or "unknown"
+
+
+def parse_guard(texts: Sequence[str]) -> Guard | None:
+    """The guard in the TXT strings found at its name; None where there are none.
+
+    Raises GuardUnreadable for more than one string or anything that is not a guard.
+    Words this version does not know are let through: a later version may add some.
+    """
+    if not texts:
+        return None
+    if len(texts) > 1:
+        raise GuardUnreadable(f"{len(texts)} TXT records stand where one guard is expected")
+    words = dict(word.partition("=")[::2] for word in texts[0].split(" "))
+    epoch, run, state = words.get("epoch", ""), words.get("run", ""), words.get("state", "")
+    owner = words.get("owner", "")
+    if not (_EPOCH.fullmatch(epoch) and RUN_ID.fullmatch(run) and state in STATES and OWNER.fullmatch(owner)):
+        raise GuardUnreadable(f"the TXT record is not a guard of continuity.dr: {texts[0][:120]!r}")
+    try:
+        until = datetime.strptime(words.get("until", ""), _TIME).replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise GuardUnreadable(f"the guard's until is not a time: {texts[0][:120]!r}") from None
+    return Guard(int(epoch), run, cast("State", state), int(until.timestamp()), owner)
+
+
+def standing(until: float, now: float, margin: float = MARGIN_SECONDS) -> Standing:
+    """What an open claim is worth at ``now`` by one's own clock.
+
+    ``usable``: its holder may act on it. ``doubtful``: the holder may not (renew first) and nobody else
+    may take it. ``expired``: anybody may take it. With clocks at most twice ``margin`` apart it is never
+    usable by one clock and expired by another.
+
+    >>> [standing(100.0, now, margin=30.0) for now in (69.0, 70.0, 130.0, 131.0)]
+    ['usable', 'doubtful', 'doubtful', 'expired']
+    """
+    if now < until - margin:
+        return "usable"
+    return "doubtful" if now <= until + margin else "expired"

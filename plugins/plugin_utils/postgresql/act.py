@@ -1,0 +1,129 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The scripts that change a member: stop a primary for good, promote a replica, start a stopped primary again.
+
+Each checks the run's lease in the script itself and prints one JSON object or ``@@`` lines. A member needs a
+shell, systemd and PostgreSQL's own programs.
+"""
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease, guarded
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import sql
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import RUN_AS
+
+
+def psql(cluster: Cluster, statements: str, seconds: float) -> str:
+    """Shell text that runs ``statements`` on the member, at most ``seconds``."""
+    ask = cluster.as_user(cluster.psql())
+    return f"timeout -k 1 {seconds:g} {ask} <<'CONTINUITY_SQL'\n{statements}\nCONTINUITY_SQL\n"
+
+
+def running(cluster: Cluster) -> str:
+    """Shell text that is true while a postmaster runs on the data directory."""
+    return f"{cluster.as_user(cluster.status())} >/dev/null 2>&1 </dev/null"
+
+
+def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream | None, seconds: float) -> str:
+    """Stop a primary cleanly and keep it stopped; print the position of its shutdown checkpoint.
+
+    Everything that can be done while it still serves is done first: the checkpoint that makes the stop short,
+    the mask that survives a reboot, and what makes it come back as a replica of ``upstream`` if anyone starts
+    it. The outage begins at ``pg_ctl stop``.
+    """
+    follow = _follow(cluster, upstream) if upstream else ""
+    socket = shlex.quote(f"{cluster.socket_directory}/.s.PGSQL.{cluster.port}")
+    return guarded(lease, service, f"""{RUN_AS}
+if {running(cluster)}; then
+  echo "@@sessions $({psql(cluster, sql.SESSIONS, 5)})"
+  {psql(cluster, "checkpoint;", seconds)} || {{ echo "@@failed checkpoint"; exit 1; }}
+  {cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])} >/dev/null 2>&1 || {{ echo "@@failed mask"; exit 1; }}
+  {follow}
+  {psql(cluster, "checkpoint;", seconds)} || {{ echo "@@failed checkpoint"; exit 1; }}
+  echo @@changed
+  {cluster.as_user(cluster.stop())} >/dev/null 2>&1 </dev/null
+  turns=0
+  while [ -e {socket} ]; do
+    turns=$((turns + 1)); [ "$turns" -lt {int(seconds * 200)} ] || {{ echo "@@failed stop"; exit 1; }}
+    sleep 0.005
+  done
+fi
+echo @@controldata
+{cluster.as_user(cluster.controldata())} </dev/null || {{ echo "@@failed controldata"; exit 1; }}
+""")
+
+
+def _follow(cluster: Cluster, upstream: Upstream) -> str:
+    """Make the data directory a standby of ``upstream`` at its next start; the last setting wins."""
+    setting = f"primary_conninfo = {sql.literal(upstream.conninfo(cluster.member))}"
+    return (
+        f"printf '%s\\n' {shlex.quote(setting)} \"recovery_target_timeline = 'latest'\" | "
+        f"{cluster.as_user(['/usr/bin/tee', '-a', cluster.recovery_settings()])} >/dev/null && "
+        f"{cluster.as_user(['/usr/bin/touch', cluster.standby_signal()])} </dev/null || "
+        '{ echo "@@failed standby_signal"; exit 1; }'
+    )
+
+
+def follow(cluster: Cluster, upstream: Upstream) -> str:
+    """Shell text: see ``_follow``; used where a stopped member is about to be started as a replica."""
+    return _follow(cluster, upstream)
+
+
+def promote(
+    service: str, lease: Lease | None, cluster: Cluster, *, proof: int | None, seconds: float, record: Mapping[str, Any]
+) -> str:
+    """Promote a replica that holds everything up to ``proof`` and write the promotion record beside the lease.
+
+    Protection by synchronous standbys is lifted first: the standby it names is the old primary, and every
+    commit would wait for it.
+    """
+    lift = (
+        "select current_setting('synchronous_standby_names') as protection \\gset\n"
+        "\\echo @@protection :protection\n"
+        "select :'protection' <> '' as lift \\gset\n\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n"
+    )
+    return guarded(lease, service, f"""{RUN_AS}
+said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2)} 2>&1)
+rc=$?
+printf '%s\\n' "$said" | grep -v '^t$'
+[ "$rc" = 0 ] || {{ echo "@@failed promote"; exit 1; }}
+server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
+printf '{{"record": %s, "server": %s}}\\n' {shlex.quote(json.dumps(record, sort_keys=True))} "$server" > "$state/promotion.new" \\
+  && mv "$state/promotion.new" "$state/promotion" || {{ echo "@@failed record"; exit 1; }}
+sync "$state/promotion" >/dev/null 2>&1 &
+""")
+
+
+def start_again(service: str, lease: Lease | None, cluster: Cluster, seconds: float) -> str:
+    """Undo ``stop``: the same data serves as primary again. Only for a member that nobody took over from."""
+    return guarded(lease, service, f"""{RUN_AS}
+if ! {running(cluster)}; then
+  echo @@changed
+  {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
+  {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
+  timeout -k 1 {seconds:g} {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
+else
+  {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null
+  {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
+fi
+{psql(cluster, "select json_build_object('recovery', pg_is_in_recovery());", 5)}
+""")
+
+
+def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str] | None) -> str:
+    """On a primary: a checkpoint on its own timeline, its history, and who must confirm commits from now on."""
+    change = ""
+    if names is not None:
+        wanted = ", ".join(f'"{name}"' for name in names)
+        change = (
+            f"select current_setting('synchronous_standby_names') <> {sql.literal(wanted)} as change \\gset\n"
+            f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n"
+        )
+    return guarded(lease, service, f"""{RUN_AS}
+{psql(cluster, change + sql.HISTORY, 30)} || {{ echo "@@failed settle"; exit 1; }}
+""")

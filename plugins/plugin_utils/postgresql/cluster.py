@@ -1,0 +1,155 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where one PostgreSQL cluster lives on its member, and the closed list of commands run there."""
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The server a replica follows, as its ``primary_conninfo`` names it."""
+
+    host: str
+    port: int
+    user: str = "replicator"
+
+    def conninfo(self, application_name: str) -> str:
+        """Connection string without a password: that stays in the member's own password file."""
+        return f"host={self.host} port={self.port} user={self.user} application_name={application_name}"
+
+    def source(self) -> str:
+        """Connection string for a copy or a rewind."""
+        return f"host={self.host} port={self.port} user={self.user} dbname=postgres connect_timeout=3"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster as Debian lays it out; every part can be set per member.
+
+    Example: ``Cluster.from_member({"cluster": "15/main", "port": 5432}, "db1")``.
+    """
+
+    member: str
+    version: str
+    name: str
+    port: int
+    data_directory: str
+    config_file: str
+    bin_directory: str
+    unit: str
+    socket_directory: str = "/var/run/postgresql"
+    user: str = "postgres"
+
+    @classmethod
+    def from_member(cls, options: Mapping[str, Any], member: str) -> Cluster:
+        """Fill what the plan leaves out. Raises ValueError when ``cluster`` is not ``<version>/<name>``."""
+        version, slash, name = str(options["cluster"]).partition("/")
+        if not (slash and version.isdigit() and name.replace("_", "").replace("-", "").isalnum()):
+            raise ValueError(f"cluster {options['cluster']!r}: give <version>/<name>, for example 15/main")
+        return cls(
+            member=member,
+            version=version,
+            name=name,
+            port=int(options.get("port") or 5432),
+            data_directory=options.get("data_directory") or f"/var/lib/postgresql/{version}/{name}",
+            config_file=options.get("config_file") or f"/etc/postgresql/{version}/{name}/postgresql.conf",
+            bin_directory=options.get("bin_directory") or f"/usr/lib/postgresql/{version}/bin",
+            unit=options.get("unit") or f"postgresql@{version}-{name}.service",
+            socket_directory=options.get("socket_directory") or "/var/run/postgresql",
+            user=options.get("user") or "postgres",
+        )
+
+    @property
+    def kept_directory(self) -> str:
+        """Where the old data is kept when a member is cloned anew beside it."""
+        return f"{self.data_directory}.kept"
+
+    @property
+    def new_directory(self) -> str:
+        return f"{self.data_directory}.new"
+
+    # The closed list: every command that runs with other rights than the login's. Each is literal once the
+    # cluster and its upstreams are known, so a sudoers file can name them one by one (see sudo_rules).
+    def psql(self) -> list[str]:
+        flags = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.socket_directory, "-p", str(self.port)]
+        return [f"{self.bin_directory}/psql", *flags, "-d", "postgres", "-f", "-"]
+
+    def replication_login(self, upstream: Upstream) -> list[str]:
+        login = f"host={upstream.host} port={upstream.port} user={upstream.user} replication=1 connect_timeout=2"
+        return [f"{self.bin_directory}/psql", "-XAtq", "-w", login, "-c", "IDENTIFY_SYSTEM"]
+
+    def controldata(self) -> list[str]:
+        return [f"{self.bin_directory}/pg_controldata", "-D", self.data_directory]
+
+    def status(self) -> list[str]:
+        return [f"{self.bin_directory}/pg_ctl", "status", "-D", self.data_directory]
+
+    def stop(self) -> list[str]:
+        return [f"{self.bin_directory}/pg_ctl", "stop", "-W", "-m", "fast", "-D", self.data_directory]
+
+    def standby_signal(self) -> str:
+        return f"{self.data_directory}/standby.signal"
+
+    def recovery_settings(self) -> str:
+        return f"{self.data_directory}/postgresql.auto.conf"
+
+    def rewind(self, upstream: Upstream) -> list[str]:
+        # The configuration lives outside the data directory on Debian: without --config-file the crash
+        # recovery that pg_rewind runs first would find none.
+        target = ["--target-pgdata", self.data_directory, "--config-file", self.config_file]
+        return [f"{self.bin_directory}/pg_rewind", *target, "--source-server", upstream.source()]
+
+    def clone(self, upstream: Upstream) -> list[str]:
+        flags = ["-X", "stream", "-c", "fast", "-w"]
+        return [f"{self.bin_directory}/pg_basebackup", "-D", self.new_directory, *flags, "-d", upstream.source()]
+
+    def long_unit(self) -> str:
+        """The transient unit that long work (rewind, clone) runs as: it outlives a controller that dies."""
+        return f"continuity-{self.version}-{self.name}.service"
+
+    def long_run(self, command: list[str]) -> list[str]:
+        flags = ["--quiet", "--collect", f"--unit={self.long_unit()}", f"--uid={self.user}", "--property=Type=exec"]
+        return ["/usr/bin/systemd-run", *flags, *command]
+
+    def as_user(self, command: list[str]) -> str:
+        """Shell text that runs ``command`` as the database's user ($as: see observe.RUN_AS)."""
+        return f"$as -u {shlex.quote(self.user)} -- {shlex.join(command)}"
+
+    def as_root(self, command: list[str]) -> str:
+        """Shell text that runs ``command`` with root's rights."""
+        return f"$root {shlex.join(command)}"
+
+
+def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[str]:
+    """The sudoers lines a login needs on this member, and no more; ``docs/rights.md`` shows them."""
+    data = cluster.data_directory
+    as_database = [
+        cluster.psql(),
+        cluster.controldata(),
+        cluster.status(),
+        cluster.stop(),
+        ["/usr/bin/touch", cluster.standby_signal()],
+        ["/usr/bin/rm", "-f", cluster.standby_signal()],
+        ["/usr/bin/test", "-e", cluster.standby_signal()],
+        ["/usr/bin/tee", "-a", cluster.recovery_settings()],
+        ["/usr/bin/test", "-e", cluster.kept_directory],
+        ["/usr/bin/rm", "-rf", cluster.new_directory],
+        ["/usr/bin/mv", "-T", data, cluster.kept_directory],
+        ["/usr/bin/mv", "-T", cluster.new_directory, data],
+        *[cluster.replication_login(upstream) for upstream in upstreams],
+    ]
+    as_root = [["/usr/bin/systemctl", verb, cluster.unit] for verb in ("start", "stop", "mask", "unmask", "kill")]
+    as_root += [["/usr/bin/systemctl", "stop", cluster.long_unit()]]
+    for upstream in upstreams:
+        as_root += [cluster.long_run(cluster.rewind(upstream)), cluster.long_run(cluster.clone(upstream))]
+    lines = [f"{login} ALL=({cluster.user}) NOPASSWD: {_escaped(command)}" for command in as_database]
+    return lines + [f"{login} ALL=(root) NOPASSWD: {_escaped(command)}" for command in as_root]
+
+
+def _escaped(command: list[str]) -> str:
+    """Sudoers reads , : = and backslash specially, and a wildcard as one."""
+    return " ".join("".join(f"\\{c}" if c in ",:=\\*?[]! " else c for c in word) for word in command)

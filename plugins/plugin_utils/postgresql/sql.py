@@ -1,0 +1,133 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The SQL that runs on members, through the member's own ``psql`` and on its standard input.
+
+Positions are bytes since 0/0 (``bigint``). A value that reaches SQL is an ``int`` or goes through ``literal``.
+"""
+from __future__ import annotations
+
+#: Everything one member can say of one cluster, as one JSON object. ``primary_conninfo`` may hold a password,
+#: so only its host and port leave the server.
+OBSERVE = r"""
+set statement_timeout = '2s';
+with here as (select pg_is_in_recovery() as recovery)
+select json_build_object(
+  'recovery', recovery,
+  'system_id', (select system_identifier::text from pg_control_system()),
+  'timeline', case when recovery then coalesce(
+      (select received_tli from pg_stat_wal_receiver where status = 'streaming'),
+      (select greatest(c.timeline_id, r.min_recovery_end_timeline) from pg_control_checkpoint() c, pg_control_recovery() r))
+    else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
+  'version', current_setting('server_version'),
+  'data_directory', current_setting('data_directory'),
+  'current', case when not recovery then (pg_current_wal_flush_lsn() - '0/0')::bigint end,
+  'received', case when recovery then (pg_last_wal_receive_lsn() - '0/0')::bigint end,
+  'replayed', case when recovery then (pg_last_wal_replay_lsn() - '0/0')::bigint end,
+  'replay_paused', case when recovery then pg_is_wal_replay_paused() else false end,
+  'apply_delay', (select setting from pg_settings where name = 'recovery_min_apply_delay'),
+  'last_commit', extract(epoch from pg_last_xact_replay_timestamp()),
+  'now', extract(epoch from clock_timestamp()),
+  'read_only', current_setting('default_transaction_read_only')::boolean,
+  'receiver', (select json_build_object('status', status, 'host', sender_host, 'port', sender_port,
+      'last_message', extract(epoch from last_msg_receipt_time), 'latest_end', (latest_end_lsn - '0/0')::bigint)
+      from pg_stat_wal_receiver),
+  'followers', (select coalesce(json_agg(json_build_object('name', application_name, 'address', host(client_addr),
+      'state', state, 'sync', sync_state, 'flushed', (flush_lsn - '0/0')::bigint)), '[]')
+      from pg_stat_replication),
+  'settings', (select json_object_agg(name, setting) from pg_settings where name in ('full_page_writes',
+      'wal_log_hints', 'data_checksums', 'synchronous_standby_names', 'synchronous_commit', 'max_connections',
+      'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction',
+      'archive_mode')),
+  'archiver', (select json_build_object('failing', coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'),
+      false)) from pg_stat_archiver),
+  'ready', case when current_setting('archive_mode') <> 'off' then
+      (select count(*) from pg_ls_archive_statusdir() where name like '%.ready') else 0 end,
+  'base_backups', (select count(*) from pg_stat_progress_basebackup),
+  'sessions', (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())
+) from here;
+"""
+
+#: The branch a primary is on, as its own timeline history says: where each earlier timeline ended.
+HISTORY = r"""
+checkpoint;
+select json_build_object('timeline', t.timeline, 'control_timeline', (select timeline_id from pg_control_checkpoint()),
+  'system_id', (select system_identifier::text from pg_control_system()),
+  'position', (pg_current_wal_flush_lsn() - '0/0')::bigint, 'history', case when t.timeline > 1 then
+  pg_read_file('pg_wal/' || lpad(upper(to_hex(t.timeline)), 8, '0') || '.history') else '' end)
+from (select ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int as timeline) t;
+"""
+
+#: Client sessions on a server, to be listed before it is stopped: who will have to reconnect.
+SESSIONS = r"""
+select coalesce(json_agg(json_build_object('user', usename, 'database', datname, 'client', host(client_addr),
+  'application', application_name)), '[]') from pg_stat_activity
+where backend_type = 'client backend' and pid <> pg_backend_pid();
+"""
+
+_PROMOTE = r"""
+do $continuity$
+declare
+  until timestamptz := clock_timestamp() + interval '%(seconds)s seconds';
+  proof bigint := %(proof)s;
+begin
+  if not pg_is_in_recovery() then return; end if;
+  -- The shutdown checkpoint of the frozen primary begins at the proof: it must be here, past its beginning.
+  while proof is not null and coalesce((pg_last_wal_receive_lsn() - '0/0')::bigint, 0) <= proof loop
+    if clock_timestamp() > until then
+      raise exception 'continuity not_received: the standby received %%, the old primary stopped at %%',
+        coalesce((pg_last_wal_receive_lsn() - '0/0')::bigint, 0), proof;
+    end if;
+    perform pg_sleep(0.001);
+  end loop;
+  perform pg_promote(false);
+  while pg_is_in_recovery() loop
+    if clock_timestamp() > until then raise exception 'continuity not_promoted: still in recovery'; end if;
+    perform pg_sleep(0.002);
+  end loop;
+end $continuity$;
+select json_build_object('timeline', ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int,
+  'position', (pg_current_wal_flush_lsn() - '0/0')::bigint,
+  'system_id', (select system_identifier::text from pg_control_system()), 'recovery', pg_is_in_recovery(),
+  'writable', not pg_is_in_recovery() and not current_setting('transaction_read_only')::boolean);
+"""
+
+
+def promote(proof: int | None, seconds: float) -> str:
+    """Wait until the frozen primary's last position has arrived, promote, wait until it takes writes.
+
+    One session does all of it: no client starts and no round trip lies between the proof and the promotion.
+    ``proof`` None promotes what is there (the old primary is dead and nothing more can arrive).
+    """
+    return _PROMOTE % {"proof": "null" if proof is None else int(proof), "seconds": float(seconds)}
+
+
+def synchronous_names(names: list[str]) -> str:
+    """Set who must confirm a commit; none lifts the protection, and no commit waits for a dead standby."""
+    value = ", ".join(f'"{name}"' for name in names)
+    return f"alter system set synchronous_standby_names = {literal(value)};\nselect pg_reload_conf();\n"
+
+
+def literal(value: str) -> str:
+    """Quote a text for SQL; backslashes are taken literally (standard_conforming_strings is on).
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    if "\x00" in value:
+        raise ValueError("a text for SQL must not hold a NUL character")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def position_text(position: int | None) -> str:
+    """A position in the server's own notation.
+
+    >>> position_text(0x1_0000_00A0)
+    '1/A0'
+    """
+    return "unknown" if position is None else f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
+
+
+def position_bytes(text: str) -> int:
+    """The other way round: ``'1/A0'`` is 4294967456."""
+    high, _, low = text.partition("/")
+    return (int(high, 16) << 32) + int(low, 16)

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Make this member the primary of every cluster: roles, databases, grants. Run as root inside, after clusters.sh.
+set -eu
+cd /opt/continuity-lab
+while read -r name port _ database _; do
+    systemctl start "postgresql@15-$name.service"
+    run() { runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -v ON_ERROR_STOP=1 -p "$port" "$@"; }
+    run -d postgres <<SQL
+CREATE ROLE replicator LOGIN REPLICATION PASSWORD '$(cat replicator)';
+CREATE ROLE canary LOGIN PASSWORD '$(cat canary)';
+CREATE DATABASE $database;
+GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_read_binary_file(text) TO replicator;
+GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
+SQL
+    run -d "$database" -c 'GRANT USAGE, CREATE ON SCHEMA public TO canary'
+done < clusters

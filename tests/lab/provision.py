@@ -1,0 +1,170 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What happens inside a booted machine: shell scripts through the engine, since members have no Python.
+
+Every step leaves a digest of its inputs in the machine; where that did not change, the step is not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import credentials
+import docker
+from containers import put, run
+from docker.models.containers import Container
+from say import LabError, step, wait
+from topology import CLUSTERS, HERE, MACHINES, PRIMARY, STANDBY, Machine, machine, members
+
+INPUTS = "/opt/continuity-lab"
+STAMPS = "/etc/continuity-lab"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One script to run on a machine, with the files it reads beside it."""
+
+    name: str
+    script: str
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Changes with everything that the script depends on."""
+        return hashlib.sha256(json.dumps([self.script, self.files], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def ensure(client: docker.DockerClient) -> list[str]:
+    """Provision every machine; what was changed. The standby clones the primary, so the members' data comes last."""
+    boxes = {known.name: client.containers.get(known.container) for known in MACHINES}
+    with ThreadPoolExecutor(len(boxes)) as pool:
+        jobs = [pool.submit(_apply, boxes[known.name], _basics(known)) for known in MACHINES]
+        changes = [change for job in jobs for change in job.result()]
+    wanted = {known.name: data_work(known) for known in members()}
+    if any(wanted[name].digest != _stamps(boxes[name]).get("data") for name in wanted):
+        _make_data(boxes, wanted)
+        changes.append("both members' databases")
+    return changes
+
+
+def _basics(known: Machine) -> list[Work]:
+    """The steps that machines take independently of each other."""
+    files = {
+        "authorized_keys": credentials.login_key_public(),
+        "ssh_host_key": credentials.host_key(known.name).read_text(),
+    }
+    steps = [Work("common", _read("common/setup.sh"), files)]
+    if known.kind == "member":
+        steps.append(Work("login", _read("member/login.sh"), {"sudoers": _read("member/sudoers")}))
+    if known.kind == "nameserver":
+        role = known.settings["ROLE"]
+        config = _read(f"nameserver/named.conf.{role}")
+        for key in credentials.TSIG_KEYS:
+            config = config.replace(f"@tsig_{key}@", credentials.secret(f"tsig_{key}"))
+        zone = {"shop.example.zone": _read("nameserver/shop.example.zone")}
+        files = {f"named.conf.{role}": config, **(zone if role == "primary" else {})}
+        steps.append(Work("named", _read("nameserver/setup.sh").replace("$1", role), files))
+    return steps
+
+
+def data_work(known: Machine) -> Work:
+    """The members' clusters: emptied, configured, then filled by primary.sh or standby.sh."""
+    peer = machine(STANDBY if known.name == PRIMARY else PRIMARY)
+    lines = [
+        f"{one.name} {one.ports[known.name]} {one.data_directories[known.name]} {one.database}"
+        f" {peer.addresses['link']} {one.ports[peer.name]}\n"
+        for one in CLUSTERS
+    ]
+    names = ("postgresql.conf", "pg_hba.conf", "primary.sh", "standby.sh", "pristine.sh")
+    files = {name: _read(f"member/{name}") for name in names}
+    files |= {name: credentials.secret(name) for name in credentials.PASSWORDS}
+    return Work("data", _read("member/clusters.sh"), {**files, "clusters": "".join(lines)})
+
+
+def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> None:
+    """Both members from nothing: a primary, its clone, and at last the demand for synchronous commits."""
+    step("databases: making the clusters")
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        for job in [pool.submit(_run, boxes[name], work) for name, work in wanted.items()]:
+            job.result()
+    step(f"databases: {PRIMARY} becomes the primary")
+    run(boxes[PRIMARY], f"sh {INPUTS}/primary.sh")
+    step(f"databases: {STANDBY} clones it")
+    run(boxes[STANDBY], f"sh {INPUTS}/standby.sh")
+    for one in CLUSTERS:
+        if one.synchronous:  # after the clone, which would copy it, and before it could make a statement above hang
+            psql(boxes[PRIMARY], one.ports[PRIMARY], f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
+            psql(boxes[PRIMARY], one.ports[PRIMARY], "SELECT pg_reload_conf()")
+    wait_replicated(boxes[PRIMARY])
+    step("databases: keeping a copy for reset")
+    for name in (PRIMARY, STANDBY):  # in this order the standby has received the primary's last word
+        run(boxes[name], f"sh {INPUTS}/pristine.sh save")
+    start_databases(boxes)
+    for name, work in wanted.items():
+        _stamp(boxes[name], work)
+
+
+def start_databases(boxes: Mapping[str, Container]) -> None:
+    """Start both members' clusters and wait until the standby streams as a healthy lab has it."""
+    units = " ".join(one.unit for one in CLUSTERS)
+    for name in (PRIMARY, STANDBY):
+        run(boxes[name], f"systemctl start {units}")
+    wait_replicated(boxes[PRIMARY])
+
+
+def wait_replicated(primary: Container) -> None:
+    """Wait until the standby streams every cluster, synchronously where that is asked for."""
+    for one in CLUSTERS:
+        state = "sync" if one.synchronous else "async"
+        wait(f"{STANDBY} streams {one.name} ({state})", _streams(primary, one.ports[PRIMARY], state), 60)
+
+
+def _streams(primary: Container, port: int, state: str) -> Callable[[], bool]:
+    query = f"SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = '{state}'"
+    return lambda: psql(primary, port, query) == "1"
+
+
+def psql(container: Container, port: int, statement: str, database: str = "postgres") -> str:
+    """The unaligned result of one statement, asked as C(postgres) inside the machine; never waits for a standby."""
+    command = f"PGOPTIONS='-c synchronous_commit=local' timeout 10 /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database}"
+    code, output = run(container, f'runuser -u postgres -- sh -c "{command}" <<\'SQL\'\n{statement};\nSQL', check=False)
+    if code != 0:
+        raise LabError(f"{container.name}: `{statement}` failed: {output}")
+    return output
+
+
+def _apply(container: Container, steps: list[Work]) -> list[str]:
+    """Run the steps whose inputs changed; their names."""
+    done = _stamps(container)
+    changes = []
+    for work in steps:
+        if done.get(work.name) == work.digest:
+            continue
+        step(f"{container.name}: {work.name}")
+        _run(container, work)
+        _stamp(container, work)
+        changes.append(f"{container.name}: {work.name}")
+    return changes
+
+
+def _run(container: Container, work: Work) -> None:
+    put(container, INPUTS, {**work.files, f"{work.name}.sh": work.script})
+    run(container, f"sh {INPUTS}/{work.name}.sh")
+
+
+def _stamp(container: Container, work: Work) -> None:
+    run(container, f"mkdir -p {STAMPS} && echo {work.digest} > {STAMPS}/{work.name}")
+
+
+def _stamps(container: Container) -> dict[str, str]:
+    """Step -> digest of what was done in this machine."""
+    _, output = run(container, f"cd {STAMPS} 2>/dev/null && grep -H . * || true")
+    return dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
+
+
+def _read(path: str) -> str:
+    return (HERE / path).read_text()
