@@ -10,7 +10,7 @@ endif
 VENV := .venv
 INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 DRILL_ARGS ?= -e scope=payments -e fault=primary_crashed
-MOLECULE_ARGS ?= --all
+SCENARIOS ?=
 PYTEST_ARGS ?= -q
 STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule
 
@@ -85,16 +85,13 @@ unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
 unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
 	tests/tools/oldest .venv-oldest 3.11 $(PYTEST_ARGS)
 
-molecule: lab $(DEV)  ## Molecule scenarios on the lab (MOLECULE_ARGS="-s failover/primary_crashed")
-	molecule test $(MOLECULE_ARGS) --destroy=never
+molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
+	python tests/tools/scenarios.py $(SCENARIOS)
 
 # ---- gates -----------------------------------------------------------------------------------------------------------
 .PHONY: lint format types docs-lint sanity importer build
 lint: $(DEV) collection  ## ruff, yamllint, ansible-lint (production)
-	ruff check --quiet
-	ruff format --check --quiet
-	yamllint --strict .
-	ansible-lint --offline -q
+	tests/tools/lint
 
 format: $(DEV)  ## put Python into the house's form
 	ruff check --quiet --fix

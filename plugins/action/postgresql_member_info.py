@@ -21,9 +21,9 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         members = args["members"]
         try:
-            questions = [self._question(member) for member in members]
-        except ValueError as error:
-            raise StepFailed(str(error), reason="bad_input") from None
+            questions = [self._question(member, args["replication_logins"]) for member in members]
+        except (KeyError, ValueError) as error:
+            raise StepFailed(f"members: {error}", reason="bad_input") from None
         why = ""
         try:
             output = self.execute(observe.script(questions), timeout=SCRIPT_SECONDS)
@@ -32,14 +32,13 @@ class ActionModule(Step):
             answers, why = {}, str(lost)
         observed: dict[str, Any] = {}
         for member in members:
-            name = member["service"]
-            seen = read.observation(member["host"], member["site"], member["address"], answers.get(name))
-            observed[name] = asdict(seen)
+            name, cluster = member["service"], Cluster.from_member(member)
+            where = (member["host"], member.get("site", ""), member.get("address", ""))
+            observed[name] = asdict(read.observation(*where, answers.get(name), cluster))
         result: dict[str, Any] = {"changed": False, "observed": observed, "ansible_facts": {"continuity_observed": observed}}
         return {**result, "unreachable_reason": why} if why else result
 
     @staticmethod
-    def _question(member: Mapping[str, Any]) -> observe.Question:
-        options = {**member["options"], "cluster": member["cluster"], "port": member["port"]}
-        peers = [Upstream(p["host"], int(p["port"]), p.get("user") or "replicator") for p in member["peers"]]
-        return observe.Question(member["service"], Cluster.from_member(options, member["host"]), peers)
+    def _question(member: Mapping[str, Any], logins: bool) -> observe.Question:
+        peers = [Upstream.from_member(peer) for peer in member.get("peers") or ()] if logins else []
+        return observe.Question(member["service"], Cluster.from_member(member), peers)

@@ -13,38 +13,17 @@ options:
         where the lease, the epoch and the promotion record are kept.
     type: str
     required: true
-  cluster:
-    description: The cluster as Debian names it, C(<version>/<name>).
-    type: str
-    required: true
   member:
     description:
-      - The name the member has in replication (C(application_name)); the inventory name of the machine by default.
-    type: str
-  port:
-    description: Port the server listens on.
-    type: int
-    default: 5432
-  data_directory:
-    description: Data directory; C(/var/lib/postgresql/<version>/<name>) by default.
-    type: str
-  config_file:
-    description: Main configuration file; C(/etc/postgresql/<version>/<name>/postgresql.conf) by default.
-    type: str
-  bin_directory:
-    description: Where the server's own programs are; C(/usr/lib/postgresql/<version>/bin) by default.
-    type: str
-  unit:
-    description: The systemd unit of the cluster; C(postgresql@<version>-<name>.service) by default.
-    type: str
-  socket_directory:
-    description: Where the server's local socket is.
-    type: str
-    default: /var/run/postgresql
-  user:
-    description: The operating system user the server runs as, who may log in locally without a password.
-    type: str
-    default: postgres
+      - The member as a plan has it, a dictionary. C(host) is its name in the inventory and in replication, C(cluster) is
+        C(<version>/<name>) as Debian names clusters; both are required.
+      - C(port) (5432), C(data_directory) (C(/var/lib/postgresql/<version>/<name>)),
+        C(config_file) (C(/etc/postgresql/<version>/<name>/postgresql.conf)),
+        C(bin_directory) (C(/usr/lib/postgresql/<version>/bin)), C(unit) (C(postgresql@<version>-<name>.service)),
+        C(socket_directory) (C(/var/run/postgresql)) and C(user) (C(postgres)) say where it differs from Debian's layout.
+      - Other keys of the plan are left alone.
+    type: dict
+    required: true
 """
 
     LEASE = r"""

@@ -16,46 +16,20 @@ description:
   - Runs on the controller and sends one script to the member; no Python and no driver is needed there.
 options:
   members:
-    description: The clusters on this machine, one entry for each service it carries.
+    description:
+      - The clusters on this machine, one dictionary for each service it carries. C(service), C(host) and C(cluster)
+        (C(<version>/<name>)) are required; C(site) and C(address) are returned as they are.
+      - C(port), C(data_directory), C(config_file), C(bin_directory), C(unit), C(socket_directory) and C(user) as in
+        M(continuity.dr.postgresql_member).
     type: list
     elements: dict
     required: true
-    suboptions:
-      service:
-        description: The service the cluster carries.
-        type: str
-        required: true
-      host:
-        description: Inventory name of the machine, which is also its name in replication.
-        type: str
-        required: true
-      site:
-        description: The site the machine belongs to.
-        type: str
-        default: ""
-      address:
-        description: The address clients reach this member at.
-        type: str
-        default: ""
-      cluster:
-        description: The cluster as Debian names it, C(<version>/<name>).
-        type: str
-        required: true
-      port:
-        description: Port the server listens on.
-        type: int
-        default: 5432
-      options:
-        description: >-
-          Anything else that differs from Debian's layout: C(data_directory), C(config_file), C(bin_directory), C(unit),
-          C(socket_directory), C(user).
-        type: dict
-        default: {}
-      peers:
-        description: Other members (C(host), C(port), C(user)) whose replication login is tried from here.
-        type: list
-        elements: dict
-        default: []
+  replication_logins:
+    description:
+      - Also try from here whether each entry of C(peers) (other members of the service, as in the plan) lets this
+        member log in for replication. A planned switchover needs that; it costs up to 2 s for a peer that is down.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full

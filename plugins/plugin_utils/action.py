@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
 from ansible_collections.continuity.dr.plugins.plugin_utils.argument_spec import argument_spec
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.deadline import Deadline, DeadlineExceeded, kill_children
@@ -139,6 +140,16 @@ class Step(ActionBase):  # type: ignore[misc]
             raise Unreachable(f"{self._host()} cannot be reached: {_first_line(failure)}") from None
         return Output(int(done["rc"]), str(done["stdout"]), str(done["stderr"]))
 
+    def raise_if_refused(self, output: Output, lease: leases.Lease | None) -> None:
+        """Turn a member's own refusal (its lease, its epoch) into ours."""
+        refused = leases.refusal(output.stdout)
+        if refused is None:
+            return
+        rule, detail = refused
+        limit = f"free, or held by run {lease.run_id}" if lease else "free"
+        hint = leases.NEXT.get(rule, "run assess to see the whole service")
+        raise StepRefused([Refusal(rule, detail or "none", limit, f"{self._host()} refused the step", hint)])
+
     def _host(self) -> str:
         return str(self._task.delegate_to or self._play_context.remote_addr)
 
@@ -174,6 +185,12 @@ class Step(ActionBase):  # type: ignore[misc]
         """What was done: the result without Ansible's own keys."""
         dropped = {"ansible_facts", "diff", "invocation", "exception", "warnings", "deprecations"}
         return {**self.journal_intent(args), **{key: value for key, value in result.items() if key not in dropped}}
+
+
+def merged_fact(task_vars: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The host's fact ``name`` with ``values`` put in, beside what earlier steps left there."""
+    facts = task_vars.get("ansible_facts") or {}
+    return {name: {**(facts.get(name) or {}), **values}}
 
 
 def _first_line(error: Exception) -> str:

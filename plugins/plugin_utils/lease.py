@@ -15,6 +15,17 @@ from dataclasses import dataclass
 #: Owned by the login, never inside a data directory and not writable by the database's user.
 STATE_DIRECTORY = "/var/lib/continuity"
 
+#: What to do about each refusal a member can give.
+NEXT = {
+    "stale_epoch": "another run took over since: run assess, then decide again",
+    "lease_lost": "another run took over since: run assess, then decide again",
+    "lease_expired": "the run was paused for too long: run the verb again",
+    "lease_held": "wait for the other run; if it was cut off, continue it with -e continuity_run_id=<its id>",
+    "member_busy": "a script of another run is at work on this member: wait for it",
+    "no_state_directory": "create /var/lib/continuity on the member, owned by the login",
+    "kept_data_present": "look at the data that an earlier rejoin kept, then move it away",
+}
+
 #: Exit code of a script whose lease or epoch was refused.
 REFUSED = 43
 
@@ -104,7 +115,7 @@ def guarded(lease: Lease | None, service: str, script: str) -> str:
     Without a lease (a foreign playbook that runs no verb) the script runs as it is.
     """
     if lease is None:
-        return _whole(FUNCTIONS + variables(service) + script)
+        return _whole(FUNCTIONS + variables(service) + 'mkdir -p "$state" 2>/dev/null\n' + script)
     return _whole(_header(lease) + _GUARD + script)
 
 

@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Networks and containers: made when missing, started when stopped, made anew when they are not what the topology says."""
+"""Networks and containers: made when missing, started when stopped, made anew when the topology says otherwise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOOT_SECONDS = 60.0
 
 
 def run(container: Container, script: str, check: bool = True) -> tuple[int, str]:
-    """Run C(script) as root by C(/bin/sh) in the container; exit status and output, LabError on failure with C(check)."""
+    """Run C(script) as root by C(/bin/sh) inside; exit status and output. With C(check), a failure is a LabError."""
     result = container.exec_run(["/bin/sh", "-c", script])
     output = (result.output or b"").decode(errors="replace").strip()
     if check and result.exit_code != 0:
@@ -61,7 +61,7 @@ def ensure_networks(client: docker.DockerClient) -> list[str]:
         else:
             step(f"network {full} {subnet}")
             pool = docker.types.IPAMPool(subnet=subnet)
-            # A fixed bridge name: the bridge that a killed engine left behind is taken over instead of standing beside ours.
+            # A fixed bridge name: the bridge that a killed engine left behind is taken over, not doubled.
             client.networks.create(
                 full,
                 driver="bridge",
@@ -81,7 +81,9 @@ def ensure_containers(client: docker.DockerClient, image: str) -> list[str]:
     for machine in MACHINES:
         wanted = _digest(machine, image)
         container = present.get(machine.container)
-        if container is not None and (container.labels[LABEL] != wanted or container.status not in ("running", "paused", "exited")):
+        if container is not None and (
+            container.labels[LABEL] != wanted or container.status not in ("running", "paused", "exited")
+        ):
             step(f"{machine.container} is {container.status} and not what it should be; making it anew")
             container.remove(force=True, v=True)
             container = None
@@ -89,6 +91,8 @@ def ensure_containers(client: docker.DockerClient, image: str) -> list[str]:
             step(f"container {machine.container} {', '.join(machine.addresses.values())}")
             container = _create(client, machine, image, wanted)
             changes.append(machine.container)
+            _repair(client, machine, container)
+            continue
         changes += _repair(client, machine, container)
     for machine in MACHINES:
         wait_booted(client.containers.get(machine.container))
@@ -99,7 +103,14 @@ def wait_booted(container: Container) -> None:
     """Wait until systemd has brought the machine up. A failed unit still counts: the checks that follow name it."""
 
     def booted() -> bool:
-        return run(container, "systemctl is-system-running", check=False)[1].splitlines()[-1:] in (["running"], ["degraded"])
+        container.reload()
+        if container.status == "exited":
+            output = container.logs(tail=20).decode(errors="replace")
+            raise LabError(f"{container.name} ended while booting. Its last words:\n{output}")
+        return run(container, "systemctl is-system-running", check=False)[1].splitlines()[-1:] in (
+            ["running"],
+            ["degraded"],
+        )
 
     wait(f"{container.name} boots", booted, BOOT_SECONDS, 0.3)
 

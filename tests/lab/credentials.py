@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keys and passwords of the lab: made once, kept in build/lab, never committed.
 
-Host keys are made here and put into the containers, so that host key checking stays on and survives a rebuilt container.
+Host keys are made here and put into the containers: host key checking stays on and survives a rebuilt container.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from pathlib import Path
 from topology import MACHINES, STATE
 
 PASSWORDS = ("replicator", "canary")
-TSIG_KEYS = ("continuity", "stranger", "transfer")  # stranger exists and may do nothing; transfer serves the secondaries
+TSIG_KEYS = (
+    "continuity",
+    "stranger",
+    "transfer",
+)  # stranger exists and may do nothing; transfer serves the secondaries
 
 
 def ensure() -> bool:

@@ -25,16 +25,19 @@ REPOSITORY = f"{PREFIX}-base"
 PARENT = "debian:12-slim"
 SUITE = "bookworm"
 PACKAGES = (
-    "systemd systemd-sysv dbus openssh-server sudo procps iproute2 iptables iputils-ping"
-    " postgresql-15 postgresql-client-15 bind9 bind9-utils bind9-dnsutils"
-).split()
-# Made anew on every machine, or of no use in a container. Python must not slip in through a dependency: members have none.
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps"),
+    *("iproute2", "iptables", "iputils-ping"),
+    *("postgresql-15", "postgresql-client-15"),
+    *("bind9", "bind9-utils", "bind9-dnsutils"),
+)
+# What every machine makes for itself goes, what is of no use in a container is masked, and no dependency brings Python.
 FINISH = """set -eu
 rm -f /etc/ssh/ssh_host_* /etc/machine-id /var/lib/dbus/machine-id
 touch /etc/machine-id
 pg_dropcluster 15 main 2>/dev/null || true
 cd /etc/systemd/system
-for unit in systemd-udevd.service systemd-logind.service getty@.service console-getty.service systemd-resolved.service \\
+for unit in \\
+    systemd-udevd.service systemd-logind.service getty@.service console-getty.service systemd-resolved.service \\
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \\
     systemd-networkd.service systemd-modules-load.service sys-kernel-debug.mount sys-kernel-tracing.mount; do
     ln -sf /dev/null "$unit"
@@ -64,6 +67,14 @@ def ensure(client: docker.DockerClient) -> bool:
     else:
         _build_from_packages(client)
     return True
+
+
+def remove(client: docker.DockerClient, keep: str = "") -> list[str]:
+    """Remove the image in every version that was ever built here, but C(keep); the names of what was removed."""
+    names = [name for one in client.images.list(REPOSITORY) for name in one.tags if name != keep]
+    for name in names:
+        client.images.remove(name, force=True)
+    return names
 
 
 def _parent_available(client: docker.DockerClient) -> bool:
@@ -108,13 +119,17 @@ def _build_from_packages(client: docker.DockerClient) -> None:
     """Build a root file system with mmdebstrap from this machine's package sources and import it."""
     if shutil.which("mmdebstrap") is None:
         if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
-            raise LabError(f"Neither {PARENT} nor mmdebstrap is here. `docker load` {PARENT}, or run as root on Debian.")
+            raise LabError(
+                f"Neither {PARENT} nor mmdebstrap is here. `docker load` {PARENT}, or run as root on Debian."
+            )
         apt_install("mmdebstrap")
     step(f"building {tag()} with mmdebstrap (about a minute)")
     with tempfile.TemporaryDirectory(prefix="continuity-lab-") as folder:
         finish, archive = Path(folder, "finish.sh"), Path(folder, "root.tar")
         finish.write_text(FINISH)
-        done = subprocess.run(_mmdebstrap(finish, archive), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(
+            _mmdebstrap(finish, archive), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
+        )
         if done.returncode != 0:
             raise LabError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")
         repository, version = tag().split(":")

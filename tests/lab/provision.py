@@ -111,8 +111,9 @@ def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> No
 def start_databases(boxes: Mapping[str, Container]) -> None:
     """Start both members' clusters and wait until the standby streams as a healthy lab has it."""
     units = " ".join(one.unit for one in CLUSTERS)
-    for name in (PRIMARY, STANDBY):
-        run(boxes[name], f"systemctl start {units}")
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(run, boxes[name], f"systemctl start {units}") for name in (PRIMARY, STANDBY)]:
+            job.result()
     wait_replicated(boxes[PRIMARY])
 
 
@@ -130,8 +131,9 @@ def _streams(primary: Container, port: int, state: str) -> Callable[[], bool]:
 
 def psql(container: Container, port: int, statement: str, database: str = "postgres") -> str:
     """The unaligned result of one statement, asked as C(postgres) inside the machine; never waits for a standby."""
-    command = f"PGOPTIONS='-c synchronous_commit=local' timeout 10 /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database}"
-    code, output = run(container, f'runuser -u postgres -- sh -c "{command}" <<\'SQL\'\n{statement};\nSQL', check=False)
+    client = f"timeout 10 /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database}"
+    command = f"PGOPTIONS='-c synchronous_commit=local' {client}"
+    code, output = run(container, f"runuser -u postgres -- sh -c \"{command}\" <<'SQL'\n{statement};\nSQL", check=False)
     if code != 0:
         raise LabError(f"{container.name}: `{statement}` failed: {output}")
     return output

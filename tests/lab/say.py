@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _STARTED = time.monotonic()
 
@@ -27,3 +31,15 @@ def wait(what: str, ready: Callable[[], bool], seconds: float, pause: float = 0.
         if time.monotonic() > end:
             raise LabError(f"{what}: not within {seconds:g} s. `lab.py status` shows what is missing.")
         time.sleep(pause)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the machine's only right to change the lab: two commands at once would each remove what the other makes."""
+    with Path(tempfile.gettempdir(), "continuity-lab.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            step("another lab command is at work; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -72,8 +72,15 @@ if ! { apt-get install -qq -y --no-install-recommends $missing ||
 fi
 rm -f "$log"
 
-for unit in named postgresql; do
-    case $missing in
-    *bind9* | *postgresql*) systemctl disable "$unit" >/dev/null 2>&1 || true ;;
-    esac
-done
+# Enabled by their packages, they would start with the next boot.
+keep_off() {  # keep_off <package> <its unit>
+    case "$missing " in *" $1 "*) ;; *) return 0 ;; esac
+    if program systemctl >/dev/null; then
+        systemctl disable "$2.service" >/dev/null 2>&1 || true
+    else
+        deb-systemd-helper disable "$2.service" >/dev/null 2>&1 || true
+    fi
+    update-rc.d "$2" disable >/dev/null 2>&1 || true
+}
+keep_off bind9 named
+keep_off postgresql postgresql

@@ -64,7 +64,10 @@ def main(arguments: list[str]) -> int:
     environment["ANSIBLE_TEST_CONTENT_ROOT"] = str(target)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     command = ["ansible-test", "sanity", "--local", "--python", version, "--color", "no", *arguments[1:]]
-    return subprocess.run(command, cwd=target, env=environment, check=False).returncode
+    code = subprocess.run(command, cwd=target, env=environment, check=False).returncode
+    if code == 0:
+        print("ansible-test sanity: no findings")
+    return code
 
 
 if __name__ == "__main__":

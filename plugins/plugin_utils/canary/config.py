@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import same_form
@@ -56,7 +55,7 @@ class Config:
     rate: float = 20.0
     """Writes a second while the service answers."""
     max_rows: int = 100_000
-    """Rows sent to a server, over all clients of one ledger: what the table can grow by."""
+    """Rows acknowledged or in doubt, over all clients of one ledger: what the table can grow by."""
     max_seconds: float = 3600.0
     retry_seconds: float = 0.02
     answer_seconds: float = 1.0
@@ -120,7 +119,7 @@ def quoted_table(table: str) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """Any identifier for use in SQL, for example a role: quotes in it are doubled. Raises CanaryError for a zero byte."""
+    """Any identifier for use in SQL, for example a role: quotes in it are doubled. Raises CanaryError for none."""
     if not name or "\0" in name:
         raise CanaryError(f"{name!r} is not the name of a database role", reason="bad_setting")
     return '"' + name.replace('"', '""') + '"'

@@ -77,7 +77,7 @@ class Names:
             query = dns.message.make_query(self._name, kind)
             answer = dns.query.udp(query, address, timeout=self._timeout, port=port)
             if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                raise dns.exception.DNSException(dns.rcode.to_text(answer.rcode()))
+                raise OSError(f"it answered {dns.rcode.to_text(answer.rcode())}")
             # An alias and its target stand in one answer; only the target carries addresses.
             found = tuple(item.to_text() for rrset in answer.answer if rrset.rdtype == kind for item in rrset)
             if found:
@@ -91,7 +91,9 @@ class Names:
         try:
             found = result.get(timeout=SYSTEM_ANSWER_SECONDS)
         except queue.Empty:
-            raise NoAddress(f"the system's resolver gave no answer for {self._name} in {SYSTEM_ANSWER_SECONDS:g} s") from None
+            raise NoAddress(
+                f"the system's resolver gave no answer for {self._name} in {SYSTEM_ANSWER_SECONDS:g} s"
+            ) from None
         if isinstance(found, OSError):
             raise NoAddress(f"the system's resolver knows no {self._name} ({_short(found)})")
         return Found(found, "system")

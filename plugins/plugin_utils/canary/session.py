@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One database session in which nothing takes longer than it is given.
 
-It stands directly on libpq's asynchronous calls (psycopg's documented `pq` module): a driver's `execute` waits for as long
-as a frozen server is silent, and does not tell a statement that never left from one whose answer never came.
+It stands directly on libpq's asynchronous calls (psycopg's documented `pq` module): a driver's `execute` waits for as
+long as a frozen server is silent, and does not tell a statement that never left from one whose answer never came.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def require_driver() -> None:
 
 
 class CannotConnect(Exception):
-    """No session. `kind`: `connect_timeout` (no answer in time), `connect_refused` (the machine or the server said no)."""
+    """No session. `kind`: `connect_timeout` (no answer in time) or `connect_refused` (machine or server said no)."""
 
     def __init__(self, kind: str, message: str, after_password: bool = False) -> None:
         super().__init__(message)
@@ -68,6 +68,7 @@ class Session:
         self.address = address
         self.port = login.port_of(address)
         self._warnings: list[str] = []
+        self._ended = False
         settings: dict[str, Any] = {
             "host": login.name.removesuffix("."),  # what a certificate is checked against
             "hostaddr": address,
@@ -115,13 +116,13 @@ class Session:
 
     def ended_meanwhile(self) -> bool:
         """Whether the server has closed the idle session, so that nothing needs to be sent to find that out."""
-        if not self._wait(select.POLLIN, time.monotonic()):
-            return False
         try:
-            self._connection.consume_input()
+            while not self._ended and self._wait(select.POLLIN, time.monotonic()):
+                self._connection.consume_input()
+                self._connection.is_busy()  # a goodbye to an idle session comes as a notice, once it is parsed
         except psycopg.OperationalError:
             return True
-        return self._connection.status != pq.ConnStatus.OK
+        return self._ended or self._connection.status != pq.ConnStatus.OK
 
     def cancel(self) -> None:
         """Ask the server, beside us and for at most 1 s, to give up what it is still doing for this session.
@@ -178,6 +179,7 @@ class Session:
 
     def _notice(self, result: Any) -> None:
         severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b""
+        self._ended = self._ended or severity in (b"FATAL", b"PANIC")
         if severity == b"WARNING":
             self._warnings.append(_text(result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""))
 

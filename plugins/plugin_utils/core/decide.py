@@ -56,9 +56,12 @@ def _switchover(view: View, request: Request) -> Decision:
     if view.primary is target:
         return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
     refused += rules.switchover(view, request, primary, target)
-    others = [] if primary is None else [Step("demote", primary.member), Step("promote", target.member)]
-    returning = [Step("rejoin", primary.member)] if primary else []
-    steps = [*_leases(view), *others, *_point(view), *returning, Step("verify", target.member)]
+    # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
+    idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.is_replica]
+    moved = [Step("demote", primary.member), Step("promote", target.member)] if primary else []
+    returning = [Step("rejoin", other.member) for other in view.others(target) if other.reachable]
+    fences: list[Step] = [Step("fence", other.member) for other in idle]
+    steps = [*_leases(view), *fences, *moved, *_point(view), *returning, Step("verify", target.member)]
     return _decision(view, request, target, steps, refused, old=primary)
 
 
@@ -71,7 +74,9 @@ def _failover(view: View, request: Request) -> Decision:
         return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
     refused += rules.failover(view, request, target)
     fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other.reachable and not other.is_replica]
-    steps = [*_leases(view), *fences, Step("promote", target.member), *_point(view), Step("verify", target.member)]
+    promoted = [*fences, Step("promote", target.member), *_point(view)]
+    siblings = [Step("rejoin", other.member) for other in view.others(target) if other.is_replica]
+    steps = [*_leases(view), *promoted, *siblings, Step("verify", target.member)]
     return _decision(view, request, target, steps, refused, old=view.old_primary(target))
 
 

@@ -13,7 +13,7 @@ LONGEST_SECONDS = 36500.0 * UNITS["d"]  # a hundred years: beyond it the value i
 
 _WRITTEN = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>[smhd])", re.ASCII)
 _BARE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
-_NEGATIVE = re.compile(r"-\s*[0-9.]+\s*[a-zA-Z]*", re.ASCII)
+_NEGATIVE = re.compile(r"-[0-9. ]+[a-zA-Z]*", re.ASCII)
 _SPELLED_OUT = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>s|m|h|d)[a-z]*", re.ASCII | re.IGNORECASE)
 
 

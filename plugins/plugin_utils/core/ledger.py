@@ -115,7 +115,7 @@ def parse(lines: Iterable[str]) -> Ledger:
         event = data.get("event") if isinstance(data, dict) else None
         if event is None:
             rows.append(parse_row(data, number))
-        else:
+        elif event in ("began", "ended"):
             (began if event == "began" else ended).append(data)
     rows.sort(key=lambda row: row.seq)
     for before, after in zip(rows, rows[1:], strict=False):

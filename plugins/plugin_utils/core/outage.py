@@ -144,6 +144,8 @@ def _longest_gap(service: _Service, fault_time: float | None) -> Outage:
     if not gaps:
         return Outage(why_unknown="fewer than two writes were acknowledged")
     before, again = max(gaps, key=lambda pair: gaps[pair])
+    if not service.breaks(again) and again == before + 1:
+        return Outage(rows[before], rows[again])  # a slow moment of a service that never broke
     first = next((index for index in range(again, len(rows)) if service.stable_from(index)), None)
     if first is None:
         why = f"the service was not stable for {service.stable_for:g} s afterwards"

@@ -47,6 +47,9 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
             yield Refusal("arbiter_unreachable", endpoint.problem or "no answer", "an answer",
                           f"the name server of {endpoint.name} cannot be asked, so a second operator cannot be kept out",
                           "restore the name server, or waive it by name")
+        elif endpoint.problem:
+            yield Refusal("endpoint_problem", endpoint.problem, "an endpoint that can be changed",
+                          f"{endpoint.name} could not be switched", "mend it, then run the verb again")
         elif endpoint.claim_run and endpoint.claim_run != request.run_id and endpoint.claim_seconds_left > 0:
             yield Refusal("claim_held", f"{endpoint.claim_run} by {endpoint.claim_owner}", "no open claim of another run",
                           f"another run is under way, its claim ends in {endpoint.claim_seconds_left:.0f} s",
@@ -73,6 +76,10 @@ def switchover(view: View, request: Request, primary: Observation | None, target
         yield Refusal("no_primary", "none runs", "one running primary", "there is nothing to switch over from",
                       "if it is lost, run failover")
         return
+    for other in view.others(target):
+        if other is not primary and not other.reachable:
+            yield Refusal("missing_candidate", f"{other.member} cannot be reached", "every member seen",
+                          "what it does, and what it holds, is not known", "restore the connection to it")
     for problem in primary.problems:
         if "switchover" in problem.blocks:
             yield Refusal(problem.rule, problem.measured, problem.limit, f"{primary.member}: {problem.message}", problem.hint)

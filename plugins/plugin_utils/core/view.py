@@ -59,12 +59,17 @@ class View:
         return max(there, key=lambda o: (o.is_primary, o.is_replica, o.position or 0), default=None)
 
     def target_site(self, request: Request) -> str | None:
-        """The site asked for; failback means the preferred one, and of two sites the other one is meant."""
+        """The site asked for. Failback means the preferred one; a site that is left, the only other one.
+
+        Nothing else is guessed: "the other site" would move back what the same command has just moved.
+        """
         if request.target_site:
             return request.target_site
         if request.verb == "failback":
             return self.service.preferred_site
-        leaving = request.source_site or (self.primary.site if self.primary else None)
+        leaving = request.source_site
+        if request.verb == "assess" and leaving is None and len(self.sites_of_primary()) == 1:
+            leaving = next(iter(self.sites_of_primary()))
         elsewhere = sorted(set(self.service.sites.values()) - {leaving})
         return elsewhere[0] if leaving and len(elsewhere) == 1 else None
 

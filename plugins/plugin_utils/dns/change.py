@@ -5,6 +5,7 @@
 ``Primary`` is what the claim and the switch need; the client implements it against real servers, the
 tests against a zone in memory.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Answer:
     def serial(self) -> int | None:
         """The serial of an SOA answer."""
         return int(self.stored[0].split()[2]) if self.stored else None
+
+    @property
+    def negative_ttl(self) -> int | None:
+        """Seconds for which resolvers remember that a name does not exist, from an SOA answer (RFC 2308)."""
+        return min(self.ttl or 0, int(self.stored[0].split()[6])) if self.stored else None
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,46 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Take, renew, release and read the claim of an endpoint at its guard, by compare-and-swap."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import IMPOSSIBLE, Answer, Change, Primary, Question, RecordSet
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import (
+    IMPOSSIBLE,
+    Answer,
+    Change,
+    Primary,
+    Question,
+    RecordSet,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import (
-    ClaimDecision, Claimant, decide_claim, held_by, is_own, is_usable, seconds_until_free,
+    Claimant,
+    ClaimDecision,
+    decide_claim,
+    held_by,
+    is_own,
+    is_usable,
+    seconds_until_free,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import (
-    PREREQUISITE_CODES, DnsError, DnsRefused, NoReply, Unreachable, rejected,
+    PREREQUISITE_CODES,
+    DnsError,
+    DnsRefused,
+    NoReply,
+    Unreachable,
+    rejected,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import (
-    GUARD_TTL_SECONDS, MARGIN_SECONDS, Guard, GuardUnreadable, parse_guard, timestamp,
+    GUARD_TTL_SECONDS,
+    MARGIN_SECONDS,
+    Guard,
+    GuardUnreadable,
+    parse_guard,
+    timestamp,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Target
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.values import stored_form
@@ -24,6 +48,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.values import st
 #: Each round lost means that another run's write won in between; so many in a row are a fight, not a race.
 ROUNDS = 5
 
+AGAIN = "It may stand: run again with the same run id to adopt it"
 
 Written = Literal["done", "lost", "unanswered"]
 
@@ -37,7 +62,7 @@ class GuardRead:
 
 
 def read_guard(answer: Answer, target: Target, server: str) -> GuardRead:
-    """Read the guard from an answer. Raises DnsError for a server that does not hold the zone or a TXT that is no guard."""
+    """Read the guard from an answer. Raises DnsError where the server does not hold the zone or the TXT is no guard."""
     require_authority(answer, target, server)
     try:
         return GuardRead(parse_guard(answer.values), answer.stored)
@@ -51,7 +76,20 @@ def require_authority(answer: Answer, target: Target, server: str) -> None:
     if answer.rcode not in ("NOERROR", "NXDOMAIN", "REFUSED"):
         raise rejected(answer.rcode, server, target.zone, target.key_name)
     if not answer.authoritative:
-        raise DnsError("not_authoritative", f"{server} is not authoritative for {target.zone}: give the zone's primary", server=server)
+        text = f"{server} is not authoritative for {target.zone}: give the address of the zone's primary"
+        raise DnsError("not_authoritative", text, server=server)
+
+
+def describe(guard: Guard, now: float) -> dict[str, Any]:
+    """A guard as plain data; ``seconds_left`` until another run may take the claim."""
+    return {
+        "epoch": guard.epoch,
+        "run_id": guard.run,
+        "owner": guard.owner,
+        "state": guard.state,
+        "until": timestamp(guard.until),
+        "seconds_left": round(seconds_until_free(guard, now), 1),
+    }
 
 
 class Claims:
@@ -60,7 +98,9 @@ class Claims:
     ``record_type``, when given, also proves with each claim that the key may change the endpoint's record.
     """
 
-    def __init__(self, target: Target, claimant: Claimant, primary: Primary, clock: Clock, record_type: str | None = None) -> None:
+    def __init__(
+        self, target: Target, claimant: Claimant, primary: Primary, clock: Clock, record_type: str | None = None
+    ) -> None:
         self.target, self.claimant, self.primary, self.clock = target, claimant, primary, clock
         self.probe = (RecordSet(target.name, record_type, (IMPOSSIBLE[record_type],)),) if record_type else ()
 
@@ -87,7 +127,7 @@ class Claims:
             sent = decision if written == "unanswered" else None
         text = f"{self.target.guard_name} could not be claimed in {ROUNDS} attempts"
         if sent:
-            raise DnsError("unknown", f"{text}: the server does not answer changes. Run again with the same run id to adopt what may stand")
+            raise DnsError("unknown", f"{text}: the server does not answer changes. {AGAIN}")
         raise DnsError("contended", f"{text}: other runs write it at the same time")
 
     def release(self, check_mode: bool = False) -> dict[str, Any]:
@@ -101,15 +141,16 @@ class Claims:
             after = found.ended("released", self.clock.now())
             if check_mode or self._write(read, after) == "done":
                 return self._result("released", True, found, after)
-        raise DnsError("unknown", f"{self.target.guard_name} could not be released in {ROUNDS} attempts; it ends by itself")
+        text = f"{self.target.guard_name} could not be released in {ROUNDS} attempts; the claim ends by itself"
+        raise DnsError("unknown", text)
 
     def _decide(self, read: GuardRead) -> ClaimDecision:
         now = self.clock.now()
         decision = decide_claim(read.guard, self.claimant, now)
         if decision.outcome == "held" and read.guard:
-            left = seconds_until_free(read.guard, now)
-            holder = {"owner": read.guard.owner, "run_id": read.guard.run, "seconds_left": round(left, 1), "epoch": read.guard.epoch}
-            raise DnsRefused(held_by(read.guard, self.target.name, now), status="held", held_by=holder)
+            raise DnsRefused(
+                held_by(read.guard, self.target.name, now), status="held", held_by=describe(read.guard, now)
+            )
         return decision
 
     def _read(self, unanswered: bool = False) -> GuardRead:
@@ -117,8 +158,7 @@ class Claims:
             answer = self.primary.ask(Question(self.target.guard_name, "TXT"))[0]
         except Unreachable as error:
             if unanswered:
-                text = f"{error}. A claim was sent and not answered: it may stand. Run again with the same run id to adopt it"
-                raise DnsError("unknown", text) from None
+                raise DnsError("unknown", f"{error}. A claim was sent and not answered. {AGAIN}") from None
             raise self._no_arbiter(error) from None
         return read_guard(answer, self.target, self.target.server_names)
 
@@ -139,27 +179,32 @@ class Claims:
         return "done"
 
     def _no_arbiter(self, error: Unreachable) -> DnsRefused:
-        return DnsRefused(Refusal(
-            "arbiter_unreachable", measured=str(error), limit="one answer of the zone's primary",
-            message=f"the claim of {self.target.name} cannot be taken: its name server does not answer",
-            hint="bring the name server back; waive arbiter_unreachable only when no other operator can be at work",
-        ))
+        return DnsRefused(
+            Refusal(
+                "arbiter_unreachable",
+                measured=str(error),
+                limit="one answer of the zone's primary",
+                message=f"the claim of {self.target.name} cannot be taken: its name server does not answer",
+                hint="bring the name server back; waive arbiter_unreachable only when no other operator can be at work",
+            )
+        )
 
     def _open(self, found: Guard | None) -> bool:
         return seconds_until_free(found, self.clock.now()) > 0
 
-    def _result(self, status: str, changed: bool, before: Guard | None, after: Guard | None, taken_over: Guard | None = None) -> dict[str, Any]:
+    def _result(
+        self, status: str, changed: bool, before: Guard | None, after: Guard | None, taken_over: Guard | None = None
+    ) -> dict[str, Any]:
         now = self.clock.now()
-        own = is_own(after, self.claimant.run_id) and after is not None
+        own = after if is_own(after, self.claimant.run_id) else None
+        nobody = {"epoch": 0, "run_id": None, "owner": None, "state": None, "until": None, "seconds_left": 0.0}
         return {
-            "changed": changed, "status": status, "name": self.target.name,
-            "epoch": after.epoch if after else 0,
-            "run_id": after.run if after else None, "owner": after.owner if after else None,
-            "state": after.state if after else None,
-            "until": timestamp(after.until) if after else None,
+            "changed": changed,
+            "status": status,
+            "name": self.target.name,
+            **(describe(after, now) if after else nobody),
             "usable": is_usable(after, self.claimant.run_id, now),
-            "usable_seconds": round(max(0.0, after.until - MARGIN_SECONDS - now), 1) if own and after else 0.0,
-            "seconds_left": round(seconds_until_free(after, now), 1),
+            "usable_seconds": round(max(0.0, own.until - MARGIN_SECONDS - now), 1) if own else 0.0,
             "guard": after.text() if after else None,
             "guard_before": before.text() if before else None,
             "guard_after": after.text() if after else None,

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who may take the claim: the pure rule, from one guard and one's own clock to one decision."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The client: one signed TCP connection to the primary, and plain questions to any server as clients ask them."""
+
 from __future__ import annotations
 
 import socket
@@ -37,7 +38,9 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -59,7 +62,7 @@ class Client:
             else:
                 why = f"no answer within {self.timeout:g} s"
             if len(received) == len(sent):
-                return [wire.decode(received[message.id], message, self.key, str(server)) for message in sent]
+                return self._decode(sent, received, str(server))
             failures.append(f"{server}: {why}")
             self._give_up(server)
         raise Unreachable("no name server answered: " + "; ".join(failures))
@@ -72,13 +75,14 @@ class Client:
             received = self._flight([*reads, update])
         except OSError as error:
             self._give_up(server)
-            raise NoReply(f"{server}: the connection broke after the change was sent ({error})", server=str(server)) from None
+            text = f"{server}: the connection broke after the change was sent ({error})"
+            raise NoReply(text, server=str(server)) from None
         if update.id not in received:
             self._give_up(server)
             raise NoReply(f"{server} gave no answer to the change within {self.timeout:g} s", server=str(server))
         outcome = wire.decode(received[update.id], update, self.key, str(server))
-        answers = [wire.decode(received[read.id], read, self.key, str(server)) if read.id in received else NO_ANSWER for read in reads]
-        return outcome.rcode, answers
+        missing = [NO_ANSWER] * len(reads)
+        return outcome.rcode, self._decode(reads, received, str(server)) if len(received) > len(reads) else missing
 
     def _encode(self, questions: Sequence[Question], change: Change | None = None) -> list[wire.Sent]:
         """Messages for one flight; their random ids, by which answers are told apart, must differ."""
@@ -88,6 +92,9 @@ class Client:
                 sent.append(wire.encode_change(change, self.key))
             if len({message.id for message in sent}) == len(sent):
                 return sent
+
+    def _decode(self, sent: Sequence[wire.Sent], received: dict[bytes, bytes], server: str) -> list[Answer]:
+        return [wire.decode(received[message.id], message, self.key, server) for message in sent]
 
     def _flight(self, sent: Sequence[wire.Sent]) -> dict[bytes, bytes]:
         """Send messages together and collect their answers, in whatever order a server gives them."""

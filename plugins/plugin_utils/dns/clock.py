@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Time as a parameter: the wall clock for what people and other controllers read, the monotonic one for bounds."""
+
 from __future__ import annotations
 
 import time

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What can go wrong with a name server, each with a word a machine can act on and the next thing to do."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,12 +14,21 @@ PREREQUISITE_CODES = frozenset({"NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN"})
 
 #: reason -> what it means and what to do next; {server}, {zone}, {key} are filled in.
 RCODES = {
-    "REFUSED": ("refused_acl", "{server} refused the change: the key {key} may not change this name and type in {zone}, or the zone "
-                               "is frozen. Compare the zone's update-policy, and `rndc thaw` a frozen zone"),
-    "NOTAUTH": ("not_authoritative", "{server} is not the primary of {zone}: give the address of the server that accepts updates"),
+    "REFUSED": (
+        "refused_acl",
+        "{server} refused the change: the key {key} may not change this name and type in {zone}, or the zone "
+        "is frozen. Compare the zone's update-policy, and `rndc thaw` a frozen zone",
+    ),
+    "NOTAUTH": (
+        "not_authoritative",
+        "{server} is not the primary of {zone}: give the address of the server that accepts updates",
+    ),
     "NOTZONE": ("not_zone", "{server} says the name is not in {zone}: give the zone the record really is in"),
     "FORMERR": ("formerr", "{server} could not read the message: it may not speak dynamic update (RFC 2136)"),
-    "SERVFAIL": ("servfail", "{server} could not apply the change to {zone}: look in its log (journal, disk, zone not loaded)"),
+    "SERVFAIL": (
+        "servfail",
+        "{server} could not serve or change {zone}: look in its log (zone not loaded, journal, disk)",
+    ),
     "NOTIMP": ("notimp", "{server} does not implement dynamic update (RFC 2136)"),
 }
 TSIG_ERRORS = {

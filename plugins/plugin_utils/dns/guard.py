@@ -7,13 +7,14 @@
 The epoch grows with every claim by another run and never goes down. Whoever writes the guard does so by
 compare-and-swap on the exact text read, so of two writers the name server lets one pass.
 """
+
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import Literal, cast
+from datetime import UTC, datetime
+from typing import Literal
 
 State = Literal["claimed", "released", "switched"]
 Standing = Literal["usable", "doubtful", "expired"]
@@ -63,7 +64,7 @@ class Guard:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC, whole seconds, rounded down: a holder's claim ends early rather than late."""
-    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime(_TIME)
+    return datetime.fromtimestamp(int(seconds), UTC).strftime(_TIME)
 
 
 def clean_owner(text: str) -> str:
@@ -91,10 +92,10 @@ def parse_guard(texts: Sequence[str]) -> Guard | None:
     if not (_EPOCH.fullmatch(epoch) and RUN_ID.fullmatch(run) and state in STATES and OWNER.fullmatch(owner)):
         raise GuardUnreadable(f"the TXT record is not a guard of continuity.dr: {texts[0][:120]!r}")
     try:
-        until = datetime.strptime(words.get("until", ""), _TIME).replace(tzinfo=timezone.utc)
+        until = datetime.strptime(words.get("until", ""), _TIME).replace(tzinfo=UTC)
     except ValueError:
         raise GuardUnreadable(f"the guard's until is not a time: {texts[0][:120]!r}") from None
-    return Guard(int(epoch), run, cast("State", state), int(until.timestamp()), owner)
+    return Guard(int(epoch), run, state, int(until.timestamp()), owner)
 
 
 def standing(until: float, now: float, margin: float = MARGIN_SECONDS) -> Standing:

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The options every DNS step shares, checked before anything is contacted."""
+
 from __future__ import annotations
 
 import base64
@@ -57,6 +58,7 @@ class Target:
 
     @property
     def key_name(self) -> str:
+        """The key's name, for messages; empty without a key."""
         return self.key.name if self.key else ""
 
 
@@ -64,7 +66,9 @@ def read_target(args: Mapping[str, Any], problems: list[str], key_required: bool
     """The shared options of a step; what is wrong with them is appended to ``problems``."""
     zone = check_name("zone", args.get("zone"), problems)
     name = check_name("name", args.get("name"), problems)
-    guard = check_name("guard_name", args.get("guard_name") or f"{GUARD_LABEL}.{name}", problems if args.get("guard_name") else [])
+    guard = check_name(
+        "guard_name", args.get("guard_name") or f"{GUARD_LABEL}.{name}", problems if args.get("guard_name") else []
+    )
     for option, value in (("name", name), ("guard_name", guard)):
         if zone.endswith(".") and value.endswith(".") and not is_below(value, zone):
             problems.append(f"{option}: {value} is not in zone {zone}")
@@ -90,7 +94,8 @@ def read_addresses(option: str, texts: Sequence[object], port: int, problems: li
         try:
             address = Address(str(ipaddress.ip_address(host)), int(own) if own else port)
         except ValueError:
-            problems.append(f"{option}[{index}]: {shown(text)} is not an IP address (or address#port); in an outage names may not resolve")
+            wrong = f"{option}[{index}]: {shown(text)} is not an IP address (or address#port)"
+            problems.append(wrong + "; names may not resolve in an outage")
             continue
         if not 1 <= address.port <= 65535:
             problems.append(f"{option}[{index}]: port {address.port} is not in 1..65535")
@@ -114,7 +119,9 @@ def _key(given: Mapping[str, Any] | None, required: bool, problems: list[str]) -
     check_name("key.name", name, problems)
     algorithm = str(given.get("algorithm") or "hmac-sha256").lower().rstrip(".")
     if algorithm in WEAK_ALGORITHMS and not given.get("allow_weak"):
-        problems.append(f"key.algorithm: {algorithm} is weak and refused; use hmac-sha256, or set key.allow_weak for an old server")
+        problems.append(
+            f"key.algorithm: {algorithm} is weak and refused; use hmac-sha256, or set key.allow_weak for an old server"
+        )
     elif algorithm not in ALGORITHMS + WEAK_ALGORITHMS:
         problems.append(f"key.algorithm: {shown(algorithm)} is unknown; allowed: {', '.join(ALGORITHMS)}")
     return Key(name, algorithm, _secret(str(given.get("secret") or ""), problems))
@@ -124,9 +131,13 @@ def _secret(secret: str, problems: list[str]) -> str:
     """Check a secret without ever repeating any of it."""
     text = secret.strip()
     if text.startswith("$ANSIBLE_VAULT"):
-        problems.append("key.secret is still vault text: it was not decrypted; pass the vault password or the variable itself")
+        problems.append(
+            "key.secret is still vault text: it was not decrypted; pass the vault password or the variable itself"
+        )
     elif "{{" in text:
-        problems.append("key.secret is a template that was not rendered; in a plan it must come through the inventory source")
+        problems.append(
+            "key.secret is a template that was not rendered; in a plan it must come through the inventory source"
+        )
     else:
         try:
             if not base64.b64decode(text, validate=True):

@@ -5,6 +5,7 @@
 The library raises on the error code before it shows the server's clock, which is what a person needs to
 see when the clocks differ.
 """
+
 from __future__ import annotations
 
 import struct
@@ -63,7 +64,11 @@ def clock_error(server: str, ours: float, theirs: float, fudge: int) -> DnsError
         "tsig_badtime",
         f"the clocks differ by {abs(ours - theirs):.0f} s, allowed are {fudge} s: here it is {timestamp(ours)}, "
         f"at {server} {timestamp(theirs)}. Put the wrong clock right",
-        server=server, local_time=timestamp(ours), server_time=timestamp(theirs), delta_seconds=round(theirs - ours), fudge_seconds=fudge,
+        server=server,
+        local_time=timestamp(ours),
+        server_time=timestamp(theirs),
+        delta_seconds=round(theirs - ours),
+        fudge_seconds=fudge,
     )
 
 

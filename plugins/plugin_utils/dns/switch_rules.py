@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """When a record may be moved: the pure rule, from what was read and what is wanted to one decision."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -19,12 +20,13 @@ NEW_RECORD_TTL = 60
 
 @dataclass(frozen=True)
 class Expected:
-    """What the record must hold before the switch: an exact set, nothing (``absent``), or whatever is read (``any``)."""
+    """What the record must hold before the switch: an exact set, nothing (``absent``), or anything (``any``)."""
 
     kind: Literal["set", "absent", "any"]
     values: tuple[str, ...] = ()
 
     def allows(self, values: Sequence[str]) -> bool:
+        """Whether a record with these values (none: it does not exist) may be replaced."""
         return self.kind == "any" or tuple(values) == self.values
 
     def __str__(self) -> str:
@@ -53,6 +55,12 @@ class Seen:
     guard: Guard | None = None
     guard_stored: tuple[str, ...] = ()
     serial: int | None = None
+    negative_ttl: int | None = None
+
+    @property
+    def cached_seconds(self) -> int | None:
+        """How long clients may go on with this answer; None where it is not known."""
+        return self.ttl if self.values else self.negative_ttl
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,14 @@ def serial_reached(serial: int, wanted: int) -> bool:
     return (serial - wanted) % 2**32 < 2**31
 
 
-def server_state(rcode: str, authoritative: bool, values: Sequence[str], serial: int | None,
-                 wanted: Sequence[str], minimum_serial: int | None) -> ServerState:
+def server_state(
+    rcode: str,
+    authoritative: bool,
+    values: Sequence[str],
+    serial: int | None,
+    wanted: Sequence[str],
+    minimum_serial: int | None,
+) -> ServerState:
     """What one server's answers are worth. A serial that is not known is not a reached one."""
     if rcode == "TIMEOUT":
         return "unreachable"
@@ -117,7 +131,9 @@ def _stale(wanted: Wanted, seen: Seen, name: str) -> Refusal | None:
     if wanted.epoch is None or seen.guard is None or seen.guard.epoch <= wanted.epoch:
         return None
     return Refusal(
-        "stale_epoch", measured=f"epoch {seen.guard.epoch} of run {seen.guard.run}", limit=f"epoch {wanted.epoch}",
+        "stale_epoch",
+        measured=f"epoch {seen.guard.epoch} of run {seen.guard.run}",
+        limit=f"epoch {wanted.epoch}",
         message=f"{name} was claimed again since this run's epoch {wanted.epoch}: this run is out of date",
         hint="start a new run; it observes first and decides anew",
     )
@@ -133,7 +149,9 @@ def _no_claim(wanted: Wanted, seen: Seen, name: str, now: float) -> Refusal | No
         return None
     measured = f"epoch {seen.guard.epoch} of run {seen.guard.run}, {seen.guard.state}" if seen.guard else "no guard"
     return Refusal(
-        "claim_missing", measured=measured, limit=f"epoch {wanted.epoch} of run {wanted.run_id}, claimed",
+        "claim_missing",
+        measured=measured,
+        limit=f"epoch {wanted.epoch} of run {wanted.run_id}, claimed",
         message=f"{name} is not claimed by this run",
         hint="claim it first (continuity.dr.dns_claim, state claimed) and pass the epoch it returns",
     )
@@ -144,7 +162,9 @@ def _conflict(wanted: Wanted, seen: Seen, name: str) -> Refusal | None:
         return None
     found = f"alias of {seen.alias}" if seen.alias else ", ".join(seen.values) or "absent"
     return Refusal(
-        "conflict", measured=f"now {found}", limit=f"expected {wanted.expected}, or already {', '.join(wanted.values)}",
+        "conflict",
+        measured=f"now {found}",
+        limit=f"expected {wanted.expected}, or already {', '.join(wanted.values)}",
         message=f"{name} was changed by someone else; their value is kept",
         hint="find out who changed it; then give the present value as 'expected', or put the record right first",
     )

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Bytes to and from name servers over TCP and UDP, every wait bounded. Standard library only."""
+
 from __future__ import annotations
 
 import contextlib
@@ -52,7 +53,9 @@ def connect_first(addresses: Sequence[Address], timeout: float) -> tuple[Address
     raise NoConnection("; ".join(told))
 
 
-def _start(address: Address, selector: selectors.BaseSelector, opened: contextlib.ExitStack, failures: dict[Address, str]) -> None:
+def _start(
+    address: Address, selector: selectors.BaseSelector, opened: contextlib.ExitStack, failures: dict[Address, str]
+) -> None:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         connection = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
@@ -96,6 +99,7 @@ def receive_frames(connection: socket.socket, deadline: float) -> Iterator[bytes
         if left <= 0:
             return
         connection.settimeout(left)
+        _acknowledge_at_once(connection)
         try:
             received = connection.recv(65536)
         except TimeoutError:
@@ -105,22 +109,47 @@ def receive_frames(connection: socket.socket, deadline: float) -> Iterator[bytes
         buffer += received
 
 
+def _acknowledge_at_once(connection: socket.socket) -> None:
+    """Keep the kernel from delaying acknowledgements until the next read.
+
+    A server that waits for the acknowledgement of one small answer before it sends the next (Nagle) would
+    cost 40 ms in the middle of an outage. The kernel forgets the setting, so it is set before each read.
+    """
+    quick = getattr(socket, "TCP_QUICKACK", None)  # Linux
+    if quick is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
+
+
 def ask_udp(address: Address, message: bytes, timeout: float) -> bytes | None:
-    """Send one message over UDP; return the answer with its id, or None. Answers to other messages are ignored."""
+    """Send one message over UDP, again each third of ``timeout`` while it is silent; return the answer with its id.
+
+    None where no answer came. Answers to other messages are ignored.
+    """
     deadline = time.monotonic() + timeout
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as channel:
             # Connected: datagrams of other senders are dropped, a refused port is noticed at once.
             channel.connect((address.host, address.port))
-            channel.send(message)
             while (left := deadline - time.monotonic()) > 0:
-                channel.settimeout(left)
-                answer = channel.recv(_LARGEST_UDP)
-                if answer[:2] == message[:2] and len(answer) >= 12:
+                channel.send(message)
+                answer = _datagram(channel, message[:2], time.monotonic() + min(left, timeout / 3))
+                if answer:
                     return answer
     except OSError:
         return None
+    return None
+
+
+def _datagram(channel: socket.socket, message_id: bytes, deadline: float) -> bytes | None:
+    while (left := deadline - time.monotonic()) > 0:
+        channel.settimeout(left)
+        try:
+            answer = channel.recv(_LARGEST_UDP)
+        except TimeoutError:
+            return None
+        if answer[:2] == message_id and len(answer) >= 12:
+            return answer
     return None
 
 

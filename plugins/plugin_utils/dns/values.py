@@ -5,6 +5,7 @@
 Every function returns what it understood and appends what is wrong to a list, so that a person is told
 everything at once. Nothing here asks a server.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -33,7 +34,9 @@ def check_name(field: str, text: object, problems: list[str]) -> str:
     if not name.isascii():
         problems.append(f"{field}: {shown(text)} is not ASCII; write international names in their xn-- form")
     elif not name.endswith(".") or name == ".":
-        problems.append(f"{field}: {shown(text)} is not absolute; write it in full with the final dot, for example 'www.example.com.'")
+        problems.append(
+            f"{field}: {shown(text)} is not absolute; write it in full with the final dot: 'www.example.com.'"
+        )
     if len(problems) == before:
         for label in name[:-1].split("."):
             if len(label) > 63:
@@ -50,12 +53,20 @@ def is_below(name: str, zone: str) -> bool:
     return name == zone or name.endswith("." + zone) or zone == "."
 
 
-def check_values(field: str, rtype: str, values: Sequence[object], name: str, problems: list[str]) -> tuple[str, ...]:
-    """The values of one record set, sorted, in the form they are compared in."""
+def check_values(
+    field: str, rtype: str, values: Sequence[object], name: str, problems: list[str], to_write: bool = True
+) -> tuple[str, ...]:
+    """The values of one record set, sorted, in the form they are compared in.
+
+    What is only compared with (``to_write`` false) may be an address that nobody should publish: somebody did.
+    """
     if not values:
         problems.append(f"{field} is empty: it would leave {name} without a value")
         return ()
     clean = [_CHECKS[rtype](f"{field}[{index}]", value, problems) for index, value in enumerate(values)]
+    if to_write and rtype in ("A", "AAAA"):
+        for index, value in enumerate(clean):
+            problems.extend(f"{field}[{index}]: {value} is {kind}; no client could use it" for kind in _useless(value))
     for value in sorted({value for value in clean if clean.count(value) > 1}):
         problems.append(f"{field}: {shown(value)} is given more than once")
     if rtype == "CNAME" and len(set(clean)) > 1:
@@ -85,25 +96,30 @@ def ttl_warnings(ttl: int) -> list[str]:
 
 def _address(version: int) -> Callable[[str, object, list[str]], str]:
     def check(field: str, value: object, problems: list[str]) -> str:
-        text = str(value)
         try:
-            address = ipaddress.IPv4Address(text) if version == 4 else ipaddress.IPv6Address(text)
+            return str(ipaddress.IPv4Address(str(value)) if version == 4 else ipaddress.IPv6Address(str(value)))
         except ValueError:
             problems.append(f"{field}: {shown(value)} is not an IPv{version} address")
-            return text
-        kinds = {
-            "loopback": address.is_loopback, "unspecified": address.is_unspecified,
-            "multicast": address.is_multicast, "link-local": address.is_link_local,
-            "broadcast": text == "255.255.255.255",
-            "IPv4-mapped": isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None,
-        }
-        problems.extend(f"{field}: {text} is {kind}; no client could use it" for kind, found in kinds.items() if found)
-        return str(address)
+            return str(value)
+
     return check
 
 
-def _target(field: str, value: object, problems: list[str]) -> str:
-    return check_name(field, value, problems)
+def _useless(text: str) -> list[str]:
+    """The kinds of address no client elsewhere can reach, of which this is one; none for what is no address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return []
+    kinds = {
+        "loopback": address.is_loopback,
+        "unspecified": address.is_unspecified,
+        "multicast": address.is_multicast,
+        "link-local": address.is_link_local,
+        "broadcast": text == "255.255.255.255",
+        "IPv4-mapped": isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None,
+    }
+    return [kind for kind, found in kinds.items() if found]
 
 
 def _text(field: str, value: object, problems: list[str]) -> str:
@@ -113,7 +129,12 @@ def _text(field: str, value: object, problems: list[str]) -> str:
     return text
 
 
-_CHECKS: dict[str, Callable[[str, object, list[str]], str]] = {"A": _address(4), "AAAA": _address(6), "CNAME": _target, "TXT": _text}
+_CHECKS: dict[str, Callable[[str, object, list[str]], str]] = {
+    "A": _address(4),
+    "AAAA": _address(6),
+    "CNAME": check_name,
+    "TXT": _text,
+}
 
 
 def stored_form(rtype: str, value: str) -> str:
@@ -124,7 +145,7 @@ def stored_form(rtype: str, value: str) -> str:
     """
     if rtype != "TXT":
         return value
-    pieces = [value[start:start + 255] for start in range(0, len(value), 255)]
+    pieces = [value[start : start + 255] for start in range(0, len(value), 255)]
     return " ".join('"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces)
 
 

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Questions, changes and answers to and from bytes. The only file that knows dnspython."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Answer, Change, Question
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Key
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.signature import clock_error, read_signature, signature_error
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.signature import (
+    clock_error,
+    read_signature,
+    signature_error,
+)
 
 try:
     # Imported with the action, before Ansible forks its workers: they inherit it instead of loading it again
@@ -32,6 +37,7 @@ try:
     import dns.rdtypes.IN.AAAA
     import dns.tsig
     import dns.update
+
     MISSING: str | None = None
 except ImportError as missing:
     MISSING = str(missing)
@@ -50,6 +56,7 @@ class Sent:
 
     @property
     def id(self) -> bytes:
+        """The two bytes by which the answer is recognised."""
         return self.wire[:2]
 
 
@@ -58,7 +65,8 @@ def require_library() -> None:
     if MISSING:
         raise DnsError(
             "library_missing",
-            f"dnspython is missing on the controller ({MISSING}); install it: {sys.executable} -m pip install 'dnspython>=2.3'",
+            f"dnspython is missing on the controller ({MISSING}); install it: "
+            f"{sys.executable} -m pip install 'dnspython>=2.3'",
         )
 
 
@@ -99,10 +107,12 @@ def decode(wire: bytes, sent: Sent, key: Key | None, server: str) -> Answer:
                 raise error
         answer = _parse(wire, sent, key, server, signed=signature is not None)
     except (ValueError, dns.exception.DNSException) as broken:
-        raise DnsError("formerr", f"{server} sent an answer that cannot be read ({type(broken).__name__})", server=server) from None
+        text = f"{server} sent an answer that cannot be read ({type(broken).__name__})"
+        raise DnsError("formerr", text, server=server) from None
     rcode = dns.rcode.to_text(answer.rcode())
     if key and signature is None and rcode in ("NOERROR", "NXDOMAIN"):
-        raise DnsError("tsig_badsig", f"{server} did not sign its answer: it cannot be trusted", server=server, key=key.name)
+        text = f"{server} did not sign its answer: it cannot be trusted"
+        raise DnsError("tsig_badsig", text, server=server, key=key.name)
     if sent.question is None:
         return Answer(rcode)
     return _read(answer, sent.question, rcode)

@@ -18,10 +18,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import RUN_AS
 
 
-def psql(cluster: Cluster, statements: str, seconds: float) -> str:
-    """Shell text that runs ``statements`` on the member, at most ``seconds``."""
+def psql(cluster: Cluster, statements: str, seconds: float, failing: str = "") -> str:
+    """Shell text that runs ``statements`` on the member, at most ``seconds``; the script ends as ``failing`` if they fail."""
     ask = cluster.as_user(cluster.psql())
-    return f"timeout -k 1 {seconds:g} {ask} <<'CONTINUITY_SQL'\n{statements}\nCONTINUITY_SQL\n"
+    otherwise = f' || {{ echo "@@failed {failing}"; exit 1; }}' if failing else ""
+    return f"timeout -k 1 {seconds:g} {ask} <<'CONTINUITY_SQL'{otherwise}\n{statements}\nCONTINUITY_SQL\n"
 
 
 def running(cluster: Cluster) -> str:
@@ -41,10 +42,10 @@ def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream
     return guarded(lease, service, f"""{RUN_AS}
 if {running(cluster)}; then
   echo "@@sessions $({psql(cluster, sql.SESSIONS, 5)})"
-  {psql(cluster, "checkpoint;", seconds)} || {{ echo "@@failed checkpoint"; exit 1; }}
+  {psql(cluster, "checkpoint;", seconds, "checkpoint")}
   {cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])} >/dev/null 2>&1 || {{ echo "@@failed mask"; exit 1; }}
   {follow}
-  {psql(cluster, "checkpoint;", seconds)} || {{ echo "@@failed checkpoint"; exit 1; }}
+  {psql(cluster, "checkpoint;", seconds, "checkpoint")}
   echo @@changed
   {cluster.as_user(cluster.stop())} >/dev/null 2>&1 </dev/null
   turns=0
@@ -83,9 +84,10 @@ def promote(
     commit would wait for it.
     """
     lift = (
-        "select current_setting('synchronous_standby_names') as protection \\gset\n"
+        "select current_setting('synchronous_standby_names') as protection, pg_is_in_recovery() as promote \\gset\n"
         "\\echo @@protection :protection\n"
-        "select :'protection' <> '' as lift \\gset\n\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n"
+        "select :'protection' <> '' and :'promote' = 't' as lift \\gset\n"
+        "\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
     )
     return guarded(lease, service, f"""{RUN_AS}
 said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2)} 2>&1)
@@ -94,7 +96,7 @@ printf '%s\\n' "$said" | grep -v '^t$'
 [ "$rc" = 0 ] || {{ echo "@@failed promote"; exit 1; }}
 server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
 printf '{{"record": %s, "server": %s}}\\n' {shlex.quote(json.dumps(record, sort_keys=True))} "$server" > "$state/promotion.new" \\
-  && mv "$state/promotion.new" "$state/promotion" || {{ echo "@@failed record"; exit 1; }}
+  && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
 sync "$state/promotion" >/dev/null 2>&1 &
 """)
 
@@ -125,5 +127,5 @@ def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str]
             f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n"
         )
     return guarded(lease, service, f"""{RUN_AS}
-{psql(cluster, change + sql.HISTORY, 30)} || {{ echo "@@failed settle"; exit 1; }}
+{psql(cluster, change + sql.HISTORY, 30, "settle")}
 """)

@@ -17,6 +17,13 @@ class Upstream:
     port: int
     user: str = "replicator"
 
+    @classmethod
+    def from_member(cls, member: Mapping[str, Any]) -> Upstream:
+        """The replication address of a plan's member, or the one that clients use."""
+        host = member.get("replication_address") or member.get("address") or member["host"]
+        user = (member.get("replication") or {}).get("user") or "replicator"
+        return cls(str(host), int(member.get("port") or 5432), str(user))
+
     def conninfo(self, application_name: str) -> str:
         """Connection string without a password: that stays in the member's own password file."""
         return f"host={self.host} port={self.port} user={self.user} application_name={application_name}"
@@ -30,7 +37,7 @@ class Upstream:
 class Cluster:
     """One cluster as Debian lays it out; every part can be set per member.
 
-    Example: ``Cluster.from_member({"cluster": "15/main", "port": 5432}, "db1")``.
+    Example: ``Cluster.from_member({"host": "db1", "cluster": "15/main", "port": 5432})``.
     """
 
     member: str
@@ -45,13 +52,15 @@ class Cluster:
     user: str = "postgres"
 
     @classmethod
-    def from_member(cls, options: Mapping[str, Any], member: str) -> Cluster:
-        """Fill what the plan leaves out. Raises ValueError when ``cluster`` is not ``<version>/<name>``."""
-        version, slash, name = str(options["cluster"]).partition("/")
+    def from_member(cls, options: Mapping[str, Any]) -> Cluster:
+        """Fill what the plan leaves out. Raises ValueError when ``host`` or ``cluster`` is missing or malformed."""
+        version, slash, name = str(options.get("cluster")).partition("/")
         if not (slash and version.isdigit() and name.replace("_", "").replace("-", "").isalnum()):
-            raise ValueError(f"cluster {options['cluster']!r}: give <version>/<name>, for example 15/main")
+            raise ValueError(f"cluster {options.get('cluster')!r}: give <version>/<name>, for example 15/main")
+        if not options.get("host"):
+            raise ValueError("host: give the name of the machine, which is also its name in replication")
         return cls(
-            member=member,
+            member=str(options["host"]),
             version=version,
             name=name,
             port=int(options.get("port") or 5432),
@@ -112,7 +121,7 @@ class Cluster:
         return f"continuity-{self.version}-{self.name}.service"
 
     def long_run(self, command: list[str]) -> list[str]:
-        flags = ["--quiet", "--collect", f"--unit={self.long_unit()}", f"--uid={self.user}", "--property=Type=exec"]
+        flags = ["--quiet", f"--unit={self.long_unit()}", f"--uid={self.user}", "--property=Type=exec"]
         return ["/usr/bin/systemd-run", *flags, *command]
 
     def as_user(self, command: list[str]) -> str:
@@ -142,8 +151,8 @@ def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[
         ["/usr/bin/mv", "-T", cluster.new_directory, data],
         *[cluster.replication_login(upstream) for upstream in upstreams],
     ]
-    as_root = [["/usr/bin/systemctl", verb, cluster.unit] for verb in ("start", "stop", "mask", "unmask", "kill")]
-    as_root += [["/usr/bin/systemctl", "stop", cluster.long_unit()]]
+    as_root = [["/usr/bin/systemctl", verb, cluster.unit] for verb in ("start", "stop", "mask", "unmask")]
+    as_root += [["/usr/bin/systemctl", "reset-failed", cluster.long_unit()]]
     for upstream in upstreams:
         as_root += [cluster.long_run(cluster.rewind(upstream)), cluster.long_run(cluster.clone(upstream))]
     lines = [f"{login} ALL=({cluster.user}) NOPASSWD: {_escaped(command)}" for command in as_database]
@@ -152,4 +161,4 @@ def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[
 
 def _escaped(command: list[str]) -> str:
     """Sudoers reads , : = and backslash specially, and a wildcard as one."""
-    return " ".join("".join(f"\\{c}" if c in ",:=\\*?[]! " else c for c in word) for word in command)
+    return " ".join("".join(f"\\{c}" if c in ",:=\\*?[]!" else c for c in word) for word in command)

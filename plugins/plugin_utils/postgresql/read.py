@@ -7,11 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Problem, Role
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_bytes
 
 PLANNED = ("switchover",)
 ANY = ("switchover", "failover")
+
+#: What else of the server's own answer later steps read
+KEPT = ("settings", "data_directory", "sessions", "last_commit", "now", "replayed")
 
 #: A standby that has fewer of these than its primary stops replaying (PostgreSQL's own rule).
 AT_LEAST_PRIMARY = (
@@ -19,7 +23,7 @@ AT_LEAST_PRIMARY = (
 )
 
 
-def observation(member: str, site: str, address: str, answer: Answer | None) -> Observation:
+def observation(member: str, site: str, address: str, answer: Answer | None, cluster: Cluster | None = None) -> Observation:
     """Judge one answer; None is a member that could not be reached.
 
     Example: ``observation("db1", "dc1", "198.51.100.11", parse(stdout)["payments-db"])``.
@@ -27,7 +31,7 @@ def observation(member: str, site: str, address: str, answer: Answer | None) -> 
     if answer is None:
         return Observation(member=member, site=site, address=address)
     if answer.server is None:
-        return _silent(member, site, address, answer)
+        return _silent(member, site, address, answer, _handles(cluster))
     server = answer.server
     recovery = bool(server["recovery"])
     receiver = server.get("receiver") or {}
@@ -53,11 +57,16 @@ def observation(member: str, site: str, address: str, answer: Answer | None) -> 
         receiving=receiver.get("status") == "streaming" if recovery else None,
         promotion=_promotion(answer),
         problems=tuple(_problems(server, answer)),
-        engine={key: server[key] for key in ("settings", "data_directory", "sessions", "last_commit", "now", "replayed")},
+        engine={key: server[key] for key in KEPT} | _handles(cluster),
     )
 
 
-def _silent(member: str, site: str, address: str, answer: Answer) -> Observation:
+def _handles(cluster: Cluster | None) -> dict[str, Any]:
+    """What a fence needs to hold on to: the units to stop and the ports to find closed."""
+    return {} if cluster is None else {"units": [cluster.unit], "ports": [cluster.port]}
+
+
+def _silent(member: str, site: str, address: str, answer: Answer, handles: Mapping[str, Any]) -> Observation:
     """The server gave no answer: it is down, or it runs and hangs. The control file still tells a lot."""
     control = answer.control
     state = control.get("Database cluster state", "")
@@ -77,6 +86,7 @@ def _silent(member: str, site: str, address: str, answer: Answer) -> Observation
         promotion=_promotion(answer),
         problems=tuple(problems),
         engine={
+            **handles,
             "control_state": state,
             # What it would come back as: a clean stop of a primary leaves "shut down" and no standby.signal
             "stopped_cleanly": state == "shut down" and stopped,

@@ -141,7 +141,7 @@ rm -f "$state/rejoining"
 {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
 echo @@changed
 timeout -k 1 60 {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
-{act.psql(cluster, streams, seconds + 5)} || {{ echo "@@failed streaming"; exit 1; }}
+{act.psql(cluster, streams, seconds + 5, "streaming")}
 """)
 
 
@@ -153,5 +153,7 @@ def _stopped(cluster: Cluster) -> str:
 
 def _long(cluster: Cluster, command: list[str]) -> str:
     """Run as a transient unit: it goes on when the controller dies, and the next run finds it by its name."""
+    # A failed unit of an earlier try stays, so that its result can be read, until it is cleared here
+    clear = cluster.as_root(["/usr/bin/systemctl", "reset-failed", cluster.long_unit()])
     begin = cluster.as_root(cluster.long_run(command))
-    return f'{begin} </dev/null || {{ echo "@@failed begin"; exit 1; }}\necho @@began'
+    return f'{clear} </dev/null 2>/dev/null\n{begin} </dev/null || {{ echo "@@failed begin"; exit 1; }}\necho @@began'

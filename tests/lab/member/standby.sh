@@ -1,11 +1,9 @@
 #!/bin/sh
-# Clone this member's clusters from the peer and follow it. Run as root inside: standby.sh [cluster...], default all.
+# Clone this member's clusters from the peer and follow it. Run as root inside, after clusters.sh.
 set -eu
 cd /opt/continuity-lab
 member=$(hostname)
 while read -r name port data _ peer peer_port; do
-    case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
-    systemctl stop "postgresql@15-$name.service"
     rm -rf "$data"
     conninfo="host=$peer port=$peer_port user=replicator application_name=$member passfile=/var/lib/postgresql/.pgpass connect_timeout=3"
     runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_basebackup --pgdata="$data" --dbname="$conninfo" \
@@ -14,5 +12,5 @@ while read -r name port data _ peer peer_port; do
     sed -i -e '/^synchronous_standby_names/d' -e '/^primary_conninfo/d' "$data/postgresql.auto.conf"
     echo "primary_conninfo = '$conninfo'" >> "$data/postgresql.auto.conf"
     runuser -u postgres -- touch "$data/standby.signal"
-    systemctl start "postgresql@15-$name.service"
 done < clusters
+systemctl start $(sed 's/\([^ ]*\).*/postgresql@15-\1.service/' clusters)

@@ -1,0 +1,52 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decide about one service; documented in plugins/modules/decide.py."""
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, refusal_text
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision
+
+
+class ActionModule(Step):
+    module = "decide"
+    journal_step = "decide"
+
+    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        current = run.current()
+        if current is None or args["service"] not in current.services:
+            raise StepFailed(f"{args['service']} is not in this run; decide is a step of the verbs: "
+                             "run ansible-playbook continuity.dr.<verb>", reason="no_run")
+        endpoints = (task_vars.get("ansible_facts") or {}).get("continuity_endpoint_observed") or {}
+        view = spine.view_of(current, args["service"], task_vars["hostvars"], endpoints)
+        spine.write_run(current)
+        if not self.check_mode:
+            spine.remember(current, view)
+        decision = decide(view, spine.request_of(current, args["verb"], time.time(), args["target_site"]))
+        self._display.display(f"{args['service']}: {text(decision)}")
+        data = {**decision.to_dict(), "observed": {name: _short(seen) for name, seen in view.observed.items()}}
+        return {"changed": False, "decision": data, "ansible_facts": {"continuity_decision": data}}
+
+    def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(result.get("decision") or {"message": result.get("msg")})
+
+
+def _short(seen: Any) -> dict[str, Any]:
+    keys = ("member", "site", "reachable", "running", "role", "writable", "position", "timeline", "upstream", "fenced", "epoch")
+    engine = {key: seen.engine[key] for key in ("units", "ports") if key in seen.engine}
+    return {**{key: getattr(seen, key) for key in keys}, **engine, "followers": dict(seen.followers)}
+
+
+def text(decision: Decision) -> str:
+    """The decision for a person: what is done in which order, or every reason why not."""
+    if decision.refused:
+        return refusal_text(decision.refusals)
+    if decision.goal_reached:
+        return "nothing to do" + (f"; {decision.redundancy}" if decision.redundancy else "")
+    steps = ", ".join(step.name + (f" {step.member}" if step.member else "") for step in decision.steps)
+    return f"{decision.verb} {decision.from_member or '?'} -> {decision.to_member}: {steps}"

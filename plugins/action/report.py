@@ -1,0 +1,68 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The step `report`: its documentation is in plugins/modules/report.py, its work in plugins/plugin_utils/report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import report, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed
+
+
+class ActionModule(Step):
+    module = "report"
+
+    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            directory = self._directory(args["run_directory"], task_vars)
+            made = report.build(directory, allow_degraded=args["allow_degraded"], inventory=_inventory())
+            paths = report.write(made, directory, args["formats"])
+        except report.ReportError as error:
+            raise StepFailed(str(error), reason="no_report") from None
+        path = paths.get("markdown", paths["json"])
+        runs = report.compare(directory.parent) if args["compare"] else []
+        lines = [*report.summary_lines(made, path), *(["", *report.compare_lines(runs)] if runs else [])]
+        if args["show"]:
+            self._display.display("\n".join(["", *lines, ""]))
+        result = {
+            "changed": False,
+            "run_id": made["run_id"],
+            "verdict": made["verdict"],
+            "fails": made["fails"],
+            "paths": paths,
+            "summary_lines": lines,
+            "services": [_short(service) for service in made["services"]],
+            "runs": [dataclasses.asdict(each) for each in runs],
+        }
+        if args["fail_on"] and made["fails"]:
+            raise StepFailed(report.failure_text(made, path), reason=made["verdict"], **result)
+        return result
+
+    @staticmethod
+    def _directory(given: str | None, task_vars: Mapping[str, Any]) -> Path:
+        """The named run, else this run; the verb `report`, whose own run did nothing, takes the newest one."""
+        current = run.current()
+        if given:
+            return Path(given)
+        if current is None:
+            raise report.ReportError("there is no run in this playbook: name one with run_directory")
+        if current.verb == "report" and not task_vars.get("continuity_run_id"):
+            return report.newest(Path(current.directory).parent)
+        return Path(current.directory)
+
+
+def _short(service: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: service[key] for key in ("service", "verdict", "fails", "reasons", "next_command")}
+
+
+def _inventory() -> list[str]:
+    """What `-i` was in this run, relative where it lies below the current directory: the next command can be copied."""
+    sources = [str(source) for source in context.CLIARGS.get("inventory") or ()]
+    return [os.path.relpath(each) if each.startswith(os.getcwd() + os.sep) else each for each in sources]

@@ -1,0 +1,55 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one machine carries in this run, by engine role."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: carried
+short_description: The services that a machine carries in this run, by engine role
+version_added: "0.1.0"
+author: continuity.dr contributors (@continuity-dr)
+description:
+  - For each engine role that is needed to ask this machine, its members with their service and their peers.
+  - Part of the verbs; without a run it returns nothing.
+options:
+  _terms:
+    description: The machine's name in the inventory.
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Ask the machine, one include for each engine
+  ansible.builtin.include_role:
+    name: "{{ item.role }}"
+    tasks_from: observe
+  vars:
+    engine_members: "{{ item.members }}"
+  loop: "{{ lookup('continuity.dr.carried', inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: "A list of C({role, members}); each member is as in the plan, with C(service) and C(peers)."
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import run
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    def run(self, terms: Sequence[str], variables: Any = None, **kwargs: Any) -> list[list[dict[str, Any]]]:
+        current = run.current()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name, service in current.services.items() if current else ():
+            for member in service["members"]:
+                if member["host"] == terms[0]:
+                    peers = [peer for peer in service["members"] if peer["host"] != terms[0]]
+                    found.setdefault(service["engine"]["role"], []).append({**member, "service": name, "peers": peers})
+        return [[{"role": role, "members": members} for role, members in found.items()]]

@@ -1,0 +1,194 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The hosts of a play of a verb, or a refusal that ends the run before anything is contacted."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: whole_run
+author:
+  - continuity.dr contributors (@continuity-dr)
+version_added: "0.1.0"
+short_description: the hosts of a continuity run, which is whole or does not begin
+description:
+  - Stands in C(hosts) of every play of a verb. Ansible evaluates it in its main process, before anything is
+    contacted, so no option of the command line can skip it.
+  - Fails, with every reason at once, when C(--limit), C(--tags), C(--skip-tags), C(--start-at-task) or C(--step) would
+    cut a part of the run away, when no plan was loaded or the plan is wrong, when an input of the verb is wrong or
+    unknown, when a machine is in no site or in two, and when nothing is in the scope.
+  - Begins the run. Its id, its inputs and its services are then known to every action of continuity.dr.
+options:
+  _terms:
+    description:
+      - What to give back.
+      - V(services) are the service hosts in the order of their dependency waves; V(members) are the machines of all
+        of them; V(everything) is both, machines first.
+      - V(waves) is the number of services in each wave, which is what C(serial) takes.
+    type: str
+    required: true
+    choices: [services, members, everything, waves]
+  verb:
+    description: The verb that is run. All plays of a run name the same.
+    type: str
+    required: true
+notes:
+  - "Inputs are extra variables: C(scope) (a service, a function, a tier as C(tier-1), a site, V(all), or several with
+    commas), C(target_site), C(source_site), C(reason), C(accept_data_loss) (a duration, the longest time whose
+    acknowledged writes may be lost), C(waive) (names of rules, needs a C(reason)), C(outage_started) (a time with a
+    zone). Either C(scope) or C(source_site) is required, except that C(assess) and C(report) take everything."
+  - "Settings are extra variables too: C(continuity_runs_dir) (default C(./runs)), C(continuity_run_id),
+    C(continuity_claim_seconds), C(continuity_outcome_allow_degraded)."
+seealso:
+  - plugin: continuity.dr.plan
+    plugin_type: inventory
+"""
+
+EXAMPLES = r"""
+- name: Act on the services, wave by wave
+  hosts: "{{ lookup('continuity.dr.whole_run', 'services', verb='switchover') }}"
+  serial: "{{ lookup('continuity.dr.whole_run', 'waves', verb='switchover') }}"
+  strategy: ansible.builtin.host_pinned
+  gather_facts: false
+  tasks:
+    - name: Say which service this is
+      ansible.builtin.debug:
+        msg: "{{ continuity_service.name }} is in wave {{ continuity_service.wave }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One list, of host names (or of numbers for V(waves)).
+  type: list
+  elements: list
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.vars import load_extra_vars
+from ansible.vars.hostvars import HostVars, HostVarsVars
+from ansible.vars.manager import VariableManager
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import run as runs
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import Inventory, whole_run
+
+PLAN = "continuity_plan"
+SERVICE = "continuity_service"
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        self.set_options(var_options=variables, direct=kwargs)
+        wanted = {"services", "members", "everything", "waves"}
+        if len(terms) != 1 or terms[0] not in wanted:
+            raise AnsibleError(
+                f"whole_run: give one of {', '.join(sorted(wanted))}, not {', '.join(terms) or 'nothing'}"
+            )
+        if context.CLIARGS.get("syntax"):
+            return [[]]  # a syntax check has no inventory and runs nothing
+        started = self._begun(str(self.get_option("verb")), variables or {})
+        services, members = list(started.services), _members(started)
+        return [{
+            "services": services,
+            "members": members,
+            "everything": [*members, *services],
+            "waves": wave_sizes(list(started.services.values())),
+        }[terms[0]]]  # fmt: skip
+
+    def _begun(self, verb: str, variables: Mapping[str, Any]) -> runs.Run:
+        """The run of this process; the first play begins it, later ones (and workers) find it."""
+        started = runs.current()
+        if started is not None and started.verb == verb:
+            return started
+        extra = {name: self._templar.template(value) for name, value in load_extra_vars(self._loader).items()}
+        inventory = _Reader(self._loader, variables).inventory()
+        whole, errors = whole_run(verb, context.CLIARGS, extra, inventory, time.time())
+        if whole is None or inventory.plan is None:
+            raise AnsibleError(f"{verb} does not begin, nothing was contacted:\n  " + "\n  ".join(errors))
+        try:
+            return runs.begin(
+                verb=verb,
+                inputs=whole.inputs,
+                plan=inventory.plan,
+                services=whole.services,
+                check_mode=bool(context.CLIARGS.get("check")),
+                run_id=extra.get("continuity_run_id"),
+                runs_directory=extra.get("continuity_runs_dir"),
+            )
+        except ValueError as error:
+            raise AnsibleError(str(error)) from None
+
+
+class _Reader:
+    """Reads variables of any host while `hosts` of a play is being evaluated."""
+
+    def __init__(self, loader: Any, variables: Mapping[str, Any]) -> None:
+        self._loader = loader
+        self._groups = variables.get("groups") or {}
+        self._hostvars = variables.get("hostvars") or _live_hostvars(loader)
+
+    def inventory(self) -> Inventory:
+        plan = self._hostvars.raw_get("localhost").get(PLAN)
+        return Inventory(
+            groups={name: list(hosts) for name, hosts in self._groups.items()},
+            plan=None if plan is None else without_secrets(_plain(plan)),
+            sources=[str(source) for source in context.CLIARGS.get("inventory") or ()],
+            service_of=self._service,
+            address_of=self._address,
+        )
+
+    def _service(self, name: str) -> Mapping[str, Any]:
+        """`continuity_service` with its templates filled in; secrets are cut off first and stay closed."""
+        variables = self._hostvars.raw_get(name)
+        service = without_secrets(variables[SERVICE])
+        filled = HostVarsVars({**variables, SERVICE: service}, loader=self._loader, host=name)[SERVICE]
+        plain: Mapping[str, Any] = _plain(filled)
+        return plain
+
+    def _address(self, host: str) -> str:
+        return str(self._hostvars[host].get("ansible_host") or host)
+
+
+def _live_hostvars(loader: Any) -> HostVars:
+    """The variables of all hosts before the first play has begun.
+
+    Ansible offers `hostvars` to templates only once a play runs, but `hosts` of the first play is evaluated before.
+    The objects exist already: they belong to whoever called us.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        owner: Any = frame.f_locals.get("self")
+        manager = getattr(owner, "_variable_manager", None)
+        if isinstance(manager, VariableManager) and getattr(owner, "_inventory", None) is not None:
+            return HostVars(inventory=owner._inventory, variable_manager=manager, loader=loader)
+        frame = frame.f_back
+    raise AnsibleError(
+        "whole_run cannot read the inventory from here: it belongs into `hosts` or `serial` of a play "
+        "(or this version of ansible-core is not supported)"
+    )
+
+
+def _members(started: runs.Run) -> list[str]:
+    return list(dict.fromkeys(member["host"] for entry in started.services.values() for member in entry["members"]))
+
+
+def _plain(value: Any) -> Any:
+    """Plain dictionaries, lists and scalars, without Ansible's tags: actions keep them, journals write them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return "".join(value)  # str() would keep a tagged subclass
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return None if value is None else str(value)

@@ -1,0 +1,56 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: decide
+short_description: Decide what one service needs, or list every reason why nothing is done
+version_added: "0.1.0"
+author: continuity.dr contributors (@continuity-dr)
+description:
+  - Takes what was observed of a service in this run (its members, its endpoints, the last sight of its primary) and
+    returns ordered steps, or a refusal with every unmet rule, its measured value and its limit.
+  - Touches nothing. Check mode gives the same decision.
+  - A refusal does not fail the task, or it would stop other services; the end of the run fails.
+  - Part of the verbs; it needs the plan and the run that the verb's plays begin.
+options:
+  service:
+    description: The service to decide about.
+    type: str
+    required: true
+  verb:
+    description: What is wanted.
+    type: str
+    choices: [assess, switchover, failover, rejoin, failback]
+    required: true
+  target_site:
+    description: The site to move to; the run's own input by default.
+    type: str
+attributes:
+  check_mode:
+    support: full
+extends_documentation_fragment:
+  - continuity.dr.controller
+"""
+
+EXAMPLES = r"""
+- name: Decide what this service needs
+  continuity.dr.decide:
+    service: "{{ inventory_hostname }}"
+    verb: switchover
+"""
+
+RETURN = r"""
+decision:
+  description: The decision; also the fact C(continuity_decision) of the service.
+  returned: success
+  type: dict
+  contains:
+    steps: {description: "Ordered steps, each with C(name) and C(member).", type: list, returned: always}
+    refusals: {description: "Unmet rules, each with rule, measured, limit, message, hint.", type: list, returned: always}
+    waivers: {description: Unmet rules that were waived by name., type: list, returned: always}
+    evidence: {description: What the decision rests on, type: list, returned: always}
+    from_member: {description: The member that is or was primary., type: str, returned: always}
+    to_member: {description: The member that is to be primary., type: str, returned: always}
+    goal_reached: {description: There is nothing to do., type: bool, returned: always}
+"""

@@ -1,0 +1,37 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a decision is laid out for the tasks that carry it out, and what keeps a service from starting."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Steps that happen at several members; the others happen at one or at none.
+MANY = ("lease", "fence", "rejoin")
+ONE = ("demote", "promote", "verify")
+
+
+def layout(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """The steps of a decision (as a dict) by name.
+
+    >>> layout({"steps": [{"name": "claim", "member": None}, {"name": "lease", "member": "db1"}]})["lease"]
+    ['db1']
+    """
+    steps = decision.get("steps") or ()
+    found: dict[str, Any] = {name: [s["member"] for s in steps if s["name"] == name] for name in MANY}
+    for name in ONE:
+        found[name] = next((s["member"] for s in steps if s["name"] == name), None)
+    found["point"] = any(s["name"] == "point" for s in steps)
+    return found
+
+
+def stopped_by(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why a service must not start: the first of those it depends on that did not end well, or nothing.
+
+    >>> stopped_by({"accounts-db": {"state": "failed"}})
+    'it depends on accounts-db, which failed in this run'
+    """
+    for name, outcome in outcomes.items():
+        if outcome.get("state") in ("failed", "refused"):
+            return f"it depends on {name}, which {'failed' if outcome['state'] == 'failed' else 'was refused'} in this run"
+    return ""

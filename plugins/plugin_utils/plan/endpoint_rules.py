@@ -1,0 +1,70 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rules about endpoints that the plan alone can tell. An endpoint with a `zone` is a DNS name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    dns_name_problem,
+    finding,
+    ip_version,
+    is_template,
+)
+
+LONGEST_TTL_SECONDS = 2147483647
+
+
+def endpoint_rules(endpoints: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Every broken rule. `endpoints`: for each service its list as written."""
+    first_user: dict[str, str] = {}
+    for service, entries in endpoints.items():
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, Mapping):
+                continue
+            path = f"services.{service}.endpoints[{index}]"
+            name = entry.get("name")
+            if isinstance(name, str):
+                user = first_user.setdefault(name.lower(), path)
+                if user != path:
+                    yield finding(f"{path}.name", f'"{name}" is the name of {user} too', "each name once in the plan")
+            if "zone" in entry:
+                yield from _dns_endpoint(path, entry)
+
+
+def _dns_endpoint(path: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    name, zone = entry.get("name"), entry.get("zone")
+    texts = {key: value for key, value in (("name", name), ("zone", zone)) if isinstance(value, str) and value}
+    problems = {key: dns_name_problem(value) for key, value in texts.items()}
+    for key, problem in problems.items():
+        if problem:
+            yield finding(f"{path}.{key}", f'"{texts[key]}": {problem}', "an absolute DNS name")
+    if len(texts) == 2 and not any(problems.values()) and not _inside(texts["name"], texts["zone"]):
+        yield finding(f"{path}.name", f'"{name}" is not in zone "{zone}"', f"a name that ends in .{texts['zone']}")
+    if entry.get("type") == "CNAME" and len(texts) == 2 and texts["name"].lower() == texts["zone"].lower():
+        yield finding(f"{path}.type", "a CNAME cannot stand at the top of its zone", "A, AAAA")
+    yield from _ttl(path, entry.get("ttl"))
+    for key in ("servers", "authoritative"):
+        values = entry.get(key)
+        for index, value in enumerate(values if isinstance(values, list) else ()):
+            if isinstance(value, str) and not is_template(value) and ip_version(value) is None:
+                yield finding(f"{path}.{key}[{index}]", f'"{value}" is not an IP address',
+                              "addresses: names cannot be looked up when the name service fails")  # fmt: skip
+
+
+def _inside(name: str, zone: str) -> bool:
+    return f".{name.lower()}".endswith(f".{zone.lower()}")
+
+
+def _ttl(path: str, value: object) -> Iterator[str]:
+    try:
+        seconds = parse_duration(value)
+    except DurationError:
+        return
+    if seconds != int(seconds) or not 1 <= seconds <= LONGEST_TTL_SECONDS:
+        yield finding(
+            f"{path}.ttl", f'"{value}" is no time to live', f"whole seconds from 1s to {LONGEST_TTL_SECONDS}s"
+        )

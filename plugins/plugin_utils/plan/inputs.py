@@ -1,0 +1,151 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an operator may give to a verb (`-e name=value`), checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import WAIVABLE_RULES
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, listed, nearest, unknown
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
+
+INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "outage_started")
+#: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
+SETTINGS = (
+    "continuity_claim_seconds",
+    "continuity_outcome_allow_degraded",
+    "continuity_run_id",
+    "continuity_runs_dir",
+)
+#: Variables that would reach every host at once, services and machines alike.
+FOR_ALL_HOSTS = ("ansible_connection", "ansible_host")
+#: Verbs that only read or render: without a scope they take everything.
+READING_VERBS = frozenset({"assess", "report"})
+
+NEAR_MISS = 0.8
+CLOCKS_DIFFER_SECONDS = 60.0
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def checked_inputs(
+    extra: Mapping[str, Any], verb: str, sites: Collection[str], now: float
+) -> tuple[dict[str, Any], list[str]]:
+    """The inputs of a run (all keys always there, see `Run.inputs`) and every error in them.
+
+    `extra`: the extra variables, templates filled in. `now`: seconds since 1970.
+    """
+    errors = _foreign(extra)
+    result: dict[str, Any] = {
+        "scope": _words(extra, "scope", errors),
+        "target_site": _text(extra, "target_site", errors),
+        "source_site": _text(extra, "source_site", errors),
+        "reason": _text(extra, "reason", errors),
+        "accept_data_loss_seconds": _checked(extra, "accept_data_loss", _bound, errors),
+        "waive": _waived(extra, errors),
+        "outage_started": _checked(extra, "outage_started", lambda value: _past_time(value, now), errors),
+    }
+    for name in ("target_site", "source_site"):
+        if result[name] is not None and result[name] not in sites:
+            errors.append(unknown(name, "site", result[name], sites))
+    if result["target_site"] is not None and result["target_site"] == result["source_site"]:
+        errors.append(
+            finding("target_site", f'is "{result["source_site"]}", the source_site too', "two different sites")
+        )
+    if result["waive"] and result["reason"] is None:
+        errors.append(
+            finding("reason", "is missing: a waived rule needs one, it stands in the report", "-e reason=...")
+        )
+    if result["scope"] is None and result["source_site"] is None and verb in READING_VERBS:
+        result["scope"] = "all"
+    return result, errors
+
+
+def _foreign(extra: Mapping[str, Any]) -> list[str]:
+    """Variables that are no input: unknown settings, slips of the pen, and what would reach every host."""
+    errors = []
+    for name in extra:
+        if name.startswith("continuity_") and name not in SETTINGS:
+            errors.append(unknown(name, "setting", name, SETTINGS))
+        elif name in FOR_ALL_HOSTS:
+            errors.append(finding(name, "would be set for every service and machine", "set it in the inventory"))
+        elif name not in INPUTS and name not in SETTINGS:
+            meant = nearest(name, [known for known in INPUTS if known not in extra], NEAR_MISS)
+            if meant:
+                errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(INPUTS)))
+    if "continuity_run_id" in extra:
+        try:
+            checked_run_id(str(extra["continuity_run_id"]))
+        except ValueError as error:
+            errors.append(str(error))
+    return errors
+
+
+def _text(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
+    value = extra.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        errors.append(finding(name, "is empty" if value == "" else f'"{value}" is not text', f"-e {name}=..."))
+        return None
+    return " ".join(value.split())
+
+
+def _words(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
+    """One or several names, as text with commas or as a list, brought into the one form `a,b`."""
+    value = extra.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
+        value = ",".join(value)
+    text = _text({name: value}, name, errors)
+    return ",".join(word.strip() for word in text.split(",")) if text else None
+
+
+def _checked(extra: Mapping[str, Any], name: str, check: Callable[[Any], float], errors: list[str]) -> float | None:
+    if extra.get(name) is None:
+        return None
+    try:
+        return check(extra[name])
+    except ValueError as error:
+        errors.append(f"{name}: {error}")
+        return None
+
+
+def _bound(value: object) -> float:
+    try:
+        return parse_duration(value)
+    except DurationError as error:
+        raise ValueError(
+            f"{error.shown} is no bound; allowed: the longest time whose acknowledged writes may be lost, "
+            "for example 30s"
+        ) from None
+
+
+def _past_time(value: object, now: float) -> float:
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f'"{text}" is no time; allowed: date, time and zone, for example 2026-11-22T03:15:00Z')
+    seconds = datetime.fromisoformat(text.upper()).timestamp()
+    if seconds > now + CLOCKS_DIFFER_SECONDS:
+        here = datetime.fromtimestamp(now, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise ValueError(f'"{text}" lies in the future; allowed: a time before {here}')
+    return seconds
+
+
+def _waived(extra: Mapping[str, Any], errors: list[str]) -> tuple[str, ...]:
+    value = extra.get("waive")
+    if value is None or value == []:
+        return ()
+    words = value.strip(" []").split(",") if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        errors.append(finding("waive", f'"{value}" is no list of rules', listed(sorted(WAIVABLE_RULES))))
+        return ()
+    names = [word.strip(" '\"") for word in words]
+    errors += [unknown("waive", "rule", name, sorted(WAIVABLE_RULES)) for name in names if name not in WAIVABLE_RULES]
+    return tuple(dict.fromkeys(names))

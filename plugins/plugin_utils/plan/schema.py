@@ -1,0 +1,176 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The shape of a plan: `docs/plan.schema.json` applied, its errors told in the plan's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, hint, listed
+
+try:
+    import jsonschema
+except ImportError as error:
+    jsonschema = None  # type: ignore[assignment]
+    MISSING_LIBRARY: str | None = f"the Python library jsonschema is missing ({error}): pip install 'jsonschema>=4.21'"
+else:
+    MISSING_LIBRARY = None
+
+SCHEMA_FILE = Path(__file__).resolve().parents[3] / "docs" / "plan.schema.json"
+LONGEST_SHOWN = 80  # characters of a value in an error
+SECRET_KEYS = frozenset({"secret", "password", "key"})
+
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+
+
+def schema_findings(plan: object) -> list[str]:
+    """Every place where `plan` (as read from YAML) differs from the schema, in the order of the plan."""
+    return [text for error in _validator().iter_errors(plan) for text in _told(error)]
+
+
+def known_keys(definition: str) -> list[str]:
+    """The keys that the schema names for one of its `$defs`, for example `endpoint`."""
+    return list(_schema()["$defs"][definition]["properties"])
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    if jsonschema is None:
+        raise RuntimeError(MISSING_LIBRARY)
+    text = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _whole_line_pattern})
+    return text(_inlined(_schema(), _schema()["$defs"]))
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema without `$ref`: following them costs more than all checks of a large plan together."""
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    own = {key: _inlined(value, definitions) for key, value in part.items() if key not in {"$ref", "$defs"}}
+    if "$ref" not in part:
+        return own
+    return {**_inlined(definitions[part["$ref"].rsplit("/", 1)[1]], definitions), **own}
+
+
+def _whole_line_pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> Iterator[Any]:
+    """`pattern` as JSON Schema means it: Python's `$` alone would also accept a line break at the end."""
+    if isinstance(instance, str) and (instance.endswith("\n") or not re.search(pattern, instance)):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def path_of(parts: Sequence[object]) -> str:
+    """`["services", "payments-db", "members", 0]` as `services.payments-db.members[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.lstrip(".") or "the plan"
+
+
+def _told(error: Any) -> Iterator[str]:
+    """One error of the library as findings (an object with three unknown keys gives three)."""
+    parts = list(error.absolute_path)
+    teller = _TELLERS.get(error.validator)
+    if "propertyNames" in error.absolute_schema_path:
+        yield finding(path_of([*parts, str(error.instance)]), "is no name", _allowed(error.schema))
+    elif teller is not None:
+        yield from teller(error, parts)
+    elif error.schema.get("title") == "duration":
+        yield _duration(error.instance, path_of(parts))
+    else:
+        yield finding(path_of(parts), _wrong(error, parts), _allowed(error.schema))
+
+
+def _wrong(error: Any, parts: Sequence[object]) -> str:
+    shown = _shown(error.instance, parts)
+    if error.validator == "type":
+        return f"{shown} is not {_type_words(error.validator_value)}"
+    if error.validator in {"minItems", "minProperties", "minLength"}:
+        return "is empty"
+    if error.validator == "uniqueItems":
+        twice = next(item for item in error.instance if error.instance.count(item) > 1)
+        return f'"{twice}" is given twice'
+    return f"{shown} is not possible"
+
+
+def _shown(value: object, parts: Sequence[object]) -> str:
+    """A value as an error shows it. What may be a secret, and whole structures, never appear."""
+    if SECRET_KEYS.intersection(part for part in parts if isinstance(part, str)):
+        return "the value (not shown)"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    text = str(value).replace("\n", "\\n")
+    return f'"{text[:LONGEST_SHOWN]}..."' if len(text) > LONGEST_SHOWN else f'"{text}"'
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return listed([str(value) for value in schema["enum"]])
+    if "const" in schema:
+        return str(schema["const"])
+    if schema.get("type") == "object":
+        required = schema.get("required", [])
+        return "a mapping" + (f" with {', '.join(required)}" if required else "")
+    return str(schema.get("description") or _type_words(schema.get("type", "")))
+
+
+def _type_words(names: str | Sequence[str]) -> str:
+    return " or ".join(_TYPES.get(name, name) for name in ([names] if isinstance(names, str) else names))
+
+
+def _duration(value: object, path: str) -> str:
+    try:
+        parse_duration(value, path)
+    except DurationError as error:
+        return f"{path}: {error.shown}: {error.problem}"
+    return finding(path, f'"{value}" is not a duration in quotes')  # cannot happen while both allow the same
+
+
+def _unknown_keys(error: Any, parts: list[object]) -> Iterator[str]:
+    known: Collection[str] = error.schema.get("properties", {})
+    for key in error.instance:
+        if key not in known:
+            yield finding(path_of([*parts, key]), f"unknown key{hint(key, known)}", listed(known))
+
+
+def _missing_keys(error: Any, parts: list[object]) -> Iterator[str]:
+    # the library reports each missing key on its own, and names it only inside its message
+    for key in error.validator_value:
+        if key not in error.instance and error.message.startswith(repr(key)):
+            part = error.schema.get("properties", {}).get(key, {})
+            yield finding(path_of([*parts, key]), "is missing", _allowed(part))
+
+
+def _choice(error: Any, parts: list[object]) -> Iterator[str]:
+    allowed = [str(value) for value in error.schema.get("enum") or [error.schema["const"]]]
+    guess = hint(error.instance, allowed) if isinstance(error.instance, str) else ""
+    yield finding(path_of(parts), f"{_shown(error.instance, parts)} is not possible{guess}", listed(allowed))
+
+
+_TELLERS: Mapping[str, Callable[[Any, list[object]], Iterator[str]]] = {
+    "additionalProperties": _unknown_keys,
+    "required": _missing_keys,
+    "enum": _choice,
+    "const": _choice,
+}

@@ -1,0 +1,113 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The gate of every verb: a run is whole, or it does not begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import member_sites, service_sites
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.inputs import checked_inputs
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import (
+    address_findings,
+    machine_findings,
+    placed,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import Choices, chosen_services
+
+_PARTIAL = {
+    "subset": "--limit",
+    "skip_tags": "--skip-tags",
+    "tags": "--tags",
+    "start_at_task": "--start-at-task",
+    "step": "--step",
+}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the gate reads of Ansible's inventory."""
+
+    groups: Mapping[str, Sequence[str]]
+    plan: Mapping[str, Any] | None
+    """`continuity_plan`, None when no plan was loaded"""
+    sources: Sequence[str]
+    """as given with `-i`"""
+    service_of: Callable[[str], Mapping[str, Any]]
+    """`continuity_service` of a service, without secrets and with its templates filled in"""
+    address_of: Callable[[str], str]
+    """how Ansible reaches a machine"""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a run is about: checked inputs, and the placed services in wave order."""
+
+    inputs: Mapping[str, Any]
+    services: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def members(self) -> list[str]:
+        """The machines of all services, each once."""
+        return list(dict.fromkeys(member["host"] for entry in self.services.values() for member in entry["members"]))
+
+
+def whole_run(
+    verb: str, command_line: Mapping[str, Any], extra: Mapping[str, Any], inventory: Inventory, now: float
+) -> tuple[Whole | None, list[str]]:
+    """What the run is about, or None and every reason why it must not begin.
+
+    `command_line`: Ansible's options. `extra`: the extra variables, filled in. `now`: seconds since 1970.
+    """
+    errors = command_line_findings(command_line) + plan_loaded_findings(inventory)
+    if inventory.plan is None or inventory.plan["errors"]:
+        return None, errors
+    plan = inventory.plan
+    inputs, found = checked_inputs(extra, verb, plan["sites"], now)
+    errors += found
+    sites_of = member_sites(plan["sites"], inventory.groups)
+    service_of = cache(inventory.service_of)
+    choices = Choices(
+        inventory.groups, plan["functions"], plan["sites"], lambda name: service_sites(service_of(name), sites_of)
+    )
+    names, found = chosen_services(inputs, choices)
+    errors += found
+    chosen = {name: service_of(name) for name in sorted(names, key=lambda name: service_of(name)["wave"])}
+    found = machine_findings(chosen, plan["sites"], inventory.groups, sites_of)
+    errors += found
+    if not found:
+        chosen = {name: placed(service, sites_of, inventory.address_of) for name, service in chosen.items()}
+        errors += address_findings(chosen)
+    return (None if errors else Whole(inputs, chosen)), errors
+
+
+def command_line_findings(command_line: Mapping[str, Any]) -> list[str]:
+    """Options of ansible-playbook that would cut a part of the run away, also when a configuration file sets them."""
+    given = {option: command_line.get(key) for key, option in _PARTIAL.items()}
+    given["--tags"] = [tag for tag in given["--tags"] or () if tag != "all"]
+    return [
+        finding(_as_typed(option, value), "would cut a part of the run away", "choose services with -e scope=...")
+        for option, value in given.items()
+        if value
+    ]
+
+
+def plan_loaded_findings(inventory: Inventory) -> list[str]:
+    """That there is a plan, and what it says is wrong with itself."""
+    if inventory.plan is not None:
+        return list(inventory.plan["errors"])
+    given = ", ".join(inventory.sources) or "none"
+    return [
+        f"no plan was loaded (inventory sources: {given}). Pass it with -i plan.yml, beside the inventory of the "
+        "machines. A source that could not be read is named in a warning above."
+    ]
+
+
+def _as_typed(option: str, value: object) -> str:
+    if value is True:
+        return option
+    return f"{option} {','.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"

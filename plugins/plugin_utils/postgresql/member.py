@@ -1,0 +1,230 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bring one member into a role: look, act only where it is needed, and read back what came of it."""
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal
+from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act, observe, read, rejoin
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_text
+
+#: A copy of a large database takes hours; it is watched, not bounded, and goes on without its controller.
+LONG_WORK_POLL_SECONDS = 0.3
+
+
+class Done(Protocol):
+    """What the injected runner returns."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+Execute = Callable[[str, float], Any]
+
+
+class MemberError(Exception):
+    """The member could not be brought into the role; says what happened and what to do next."""
+
+    def __init__(self, message: str, reason: str, **result: Any) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.result = result
+
+
+class MemberRefused(Exception):
+    """A rule forbids it; the member is unchanged unless ``result`` says otherwise."""
+
+    def __init__(self, refusal: Refusal, **result: Any) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+        self.result = result
+
+
+class Member:
+    """One cluster on one machine. ``execute(script, seconds)`` runs a script there and returns a Done."""
+
+    def __init__(self, service: str, cluster: Cluster, lease: Lease | None, execute: Execute, *, check_mode: bool = False) -> None:
+        self.service = service
+        self.cluster = cluster
+        self.lease = lease
+        self.execute = execute
+        self.check_mode = check_mode
+
+    def bring_to(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Dispatch by ``args["state"]``; see the module's documentation for the other keys."""
+        upstream = Upstream.from_member(args["upstream"]) if args.get("upstream") else None
+        if args["state"] == "stopped":
+            return self.stopped(upstream, args["timeout"])
+        if args["state"] == "primary":
+            return self.primary(args)
+        if upstream is None or not args.get("history"):
+            raise ValueError("state=replica needs upstream and history")
+        return self.replica(upstream, rejoin.Branch.from_server(args["history"]), args)
+
+    def observed(self) -> Observation:
+        """Observe this cluster alone."""
+        output = self.execute(observe.script([observe.Question(self.service, self.cluster)]), 4.0)
+        return read.observation(self.cluster.member, "", "", observe.parse(output.stdout).get(self.service), self.cluster)
+
+    def stopped(self, upstream: Upstream | None, seconds: float) -> dict[str, Any]:
+        """Freeze a primary; the position it returns is what a promotion elsewhere must have received."""
+        if self.check_mode:
+            return {"changed": self.observed().running is not False, "state": "stopped"}
+        stdout = self._run(act.stop(self.service, self.lease, self.cluster, upstream, seconds), seconds * 3)
+        control = dict(line.split(":", 1) for line in stdout.splitlines() if ":" in line and not line.startswith(("@@", "[")))
+        control = {key.strip(): value.strip() for key, value in control.items()}
+        state = control.get("Database cluster state")
+        if state != "shut down":
+            raise MemberError(
+                f"{self.cluster.member} did not stop cleanly: its control file says {state!r}, not 'shut down'; "
+                "nothing was promoted", "unclean_stop", control_state=state)
+        sessions = [line.removeprefix("@@sessions ") for line in stdout.splitlines() if line.startswith("@@sessions ")]
+        return {
+            "changed": "@@changed" in stdout.splitlines(),
+            "state": "stopped",
+            "position": checkpoint_position(control),
+            "position_text": control.get("Latest checkpoint location"),
+            "timeline": int(control["Latest checkpoint's TimeLineID"]),
+            "sessions": json.loads(sessions[0]) if sessions else [],
+        }
+
+    def primary(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Promote, undo a stop, or settle a primary, by what the member is now."""
+        seen = self.observed() if self.check_mode or args.get("proof_position") is None else None
+        if seen is not None and not seen.is_replica:
+            return self._again_or_settle(seen, args)
+        if self.check_mode:
+            return {"changed": True, "state": "primary"}
+        return self._promote(args)
+
+    def _again_or_settle(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
+        if seen.is_primary:
+            return self._settle(args)
+        if not seen.engine.get("stopped_cleanly"):
+            raise MemberRefused(Refusal(
+                "not_a_frozen_primary", str(seen.engine.get("control_state") or seen.role), "a cleanly stopped primary",
+                f"{self.cluster.member} cannot be started as a primary", "run assess to see the whole service"))
+        if self.check_mode:
+            return {"changed": True, "state": "primary"}
+        self._run(act.start_again(self.service, self.lease, self.cluster, args["timeout"]), args["timeout"] + 10)
+        again = self.observed()
+        if not again.is_primary:
+            raise MemberError(f"{self.cluster.member} was started and is {again.role}, not primary", "not_started")
+        return {"changed": True, "state": "primary", "timeline": again.timeline, "position": again.position, "restarted": True}
+
+    def _settle(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if self.check_mode:
+            return {"changed": False, "state": "primary"}
+        stdout = self._run(act.settle(self.service, self.lease, self.cluster, args.get("synchronous")), 40)
+        branch = _last_json(stdout)
+        return {
+            "changed": "@@changed" in stdout.splitlines(), "state": "primary", "branch": branch,
+            "timeline": branch["timeline"], "position": branch["position"],
+            "protection": {"synchronous": args.get("synchronous")},
+        }
+
+    def _promote(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        seconds = float(args["timeout"])
+        record = {
+            "member": self.cluster.member, "service": self.service, "time": time.time(),
+            "run_id": self.lease.run_id if self.lease else None, "epoch": self.lease.epoch if self.lease else None,
+            "proof_position": args.get("proof_position"), "proof_timeline": args.get("proof_timeline"),
+        }
+        script = act.promote(self.service, self.lease, self.cluster, proof=args.get("proof_position"), seconds=seconds, record=record)
+        stdout = self._run(script, seconds + 4)
+        server = _last_json(stdout)
+        if not server["writable"]:
+            raise MemberError(f"{self.cluster.member} was promoted and does not take writes", "not_writable", promoted=True)
+        lifted = [line.removeprefix("@@protection ") for line in stdout.splitlines() if line.startswith("@@protection ")]
+        return {
+            "changed": "@@changed" in stdout.splitlines(), "state": "primary", "timeline": server["timeline"],
+            "position": server["position"], "position_text": position_text(server["position"]), "system_id": server["system_id"],
+            "promotion": record,
+            "recorded": "@@unrecorded" not in stdout.splitlines(), "protection": {"lifted": bool(lifted and lifted[0].strip()), "was": "".join(lifted).strip()},
+        }
+
+    def replica(self, upstream: Upstream, branch: rejoin.Branch, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Bring a member back into replication by the method its own state allows."""
+        seen = self.observed()
+        chosen = rejoin.method(seen, branch, upstream)
+        if isinstance(chosen, Refusal):
+            raise MemberRefused(chosen)
+        result: dict[str, Any] = {"changed": chosen != "none", "state": "replica", "method": chosen, "timeline": branch.timeline}
+        if chosen == "none" or self.check_mode:
+            return result
+        if chosen == "rewind":
+            ended = self._long(rejoin.rewind(self.service, self.lease, self.cluster, upstream))
+            if ended != "success":
+                result["rewind_failed"], chosen = ended, "clone"
+        if chosen == "clone":
+            result.update(self._clone(upstream, args))
+        stdout = self._run(rejoin.start(self.service, self.lease, self.cluster, upstream, args["timeout"]), args["timeout"] + 70)
+        if not _last_json(stdout).get("streaming"):
+            raise MemberError(f"{self.cluster.member} runs as a replica and does not stream from {upstream.host}:{upstream.port} "
+                              f"after {args['timeout']:g} s; look at its log", "not_streaming")
+        return result
+
+    def _clone(self, upstream: Upstream, args: Mapping[str, Any]) -> dict[str, Any]:
+        if not args["clone"]:
+            raise MemberError(f"{self.cluster.member} cannot be rewound, and cloning it is not allowed (clone: false)", "clone_needed")
+        ended = self._long(rejoin.clone(self.service, self.lease, self.cluster, upstream))
+        if ended != "success":
+            raise MemberError(f"the copy from {upstream.host} to {self.cluster.member} ended with {ended}; "
+                              f"see journalctl -u {self.cluster.long_unit()}", "clone_failed")
+        self._run(rejoin.swap_in(self.service, self.lease, self.cluster), 10)
+        return {"method": "clone", "kept": self.cluster.kept_directory}
+
+    def _long(self, script: str) -> str:
+        """Start long work as a transient unit and wait for it; renewing the lease is the caller's concern."""
+        self._run(script, 60)
+        while True:
+            output = self.execute(rejoin.progress(self.cluster), 5.0)
+            shown = dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)
+            if shown.get("ActiveState") not in ("active", "activating", "deactivating"):
+                return shown.get("Result", "unknown")
+            time.sleep(LONG_WORK_POLL_SECONDS)
+
+    def _run(self, script: str, seconds: float) -> str:
+        """Run a script that changes something; a refusal or a failure on the member is raised in our words."""
+        output = self.execute(script, seconds)
+        refused = leases.refusal(output.stdout)
+        if refused:
+            rule, detail = refused
+            raise MemberRefused(Refusal(rule, detail or "none", f"the lease of run {self.lease.run_id if self.lease else '-'}",
+                                        f"{self.cluster.member} refused the step", leases.NEXT.get(rule, "run assess")))
+        if output.rc != 0:
+            raise MemberError(_explain(self.cluster.member, output), _reason(output.stdout), output=output.stdout[-500:])
+        return str(output.stdout)
+
+
+def checkpoint_position(control: Mapping[str, str]) -> int:
+    """Position of the shutdown checkpoint in bytes: where its record begins."""
+    high, _, low = control["Latest checkpoint location"].partition("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def _last_json(stdout: str) -> dict[str, Any]:
+    lines = [line for line in stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        raise MemberError("the server's answer was cut off; run the verb again, it continues from what it finds", "unknown")
+    return dict(json.loads(lines[-1]))
+
+
+def _reason(stdout: str) -> str:
+    marks = [line.removeprefix("@@failed ") for line in stdout.splitlines() if line.startswith("@@failed ")]
+    reason = marks[-1].split()[0] if marks else "failed"
+    return "not_received" if "not_received" in stdout else f"{reason}_failed" if marks else reason
+
+
+def _explain(member: str, output: Done) -> str:
+    said = [line for line in (output.stdout + output.stderr).splitlines() if "ERROR" in line or "FATAL" in line]
+    detail = said[-1] if said else (output.stderr.strip().splitlines() or ["no message"])[-1]
+    return f"{member}: {_reason(output.stdout)}: {detail}"

@@ -1,0 +1,92 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The report of a run: everything its directory tells, in one dictionary (`docs/report.schema.json`)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.objectives import Allowances
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import worst
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.service import service_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import (
+    RunFiles,
+    ServiceFiles,
+    load,
+    seconds_of,
+    text_of,
+)
+
+SCHEMA = 1
+
+
+def build(
+    directory: Path | str, *, allow_degraded: Iterable[str] = (), inventory: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Build the report of the run in `directory`; nothing is written.
+
+    `allow_degraded`: degradations (or services) the operator accepts by name. `inventory`: the inventory sources that
+    the next commands name; those in `run.json` come first.
+
+    Raises:
+        ReportError: the directory holds no run.
+
+    Example: ``build("runs/20261122T031500Z-3f9a")["verdict"] == "passed"``
+    """
+    files = load(Path(directory))
+    run = files.run
+    sources = run.get("inventory") or inventory
+    options = " ".join(f"-i {shlex.quote(str(source))}" for source in sources) or "-i INVENTORY"
+    allowed = frozenset(str(name) for name in allow_degraded)
+    services = [service_of(run, name, each, allowed, options) for name, each in files.services.items()]
+    started, finished = seconds_of(run.get("started")), _finished(files)
+    inputs = run.get("inputs") or {}
+    report = {
+        "schema": SCHEMA,
+        "run_id": str(run["run_id"]),
+        "verb": str(run["verb"]),
+        "check_mode": bool(run.get("check_mode")),
+        "operator": run.get("operator"),
+        "reason": run.get("reason") or inputs.get("reason"),
+        "inputs": {key: value for key, value in inputs.items() if value not in (None, "", [], ())},
+        "plan": _plan(run.get("plan") or {}),
+        "started": text_of(started),
+        "finished": text_of(finished),
+        "duration_seconds": None if started is None or finished is None else round(max(0.0, finished - started), 6),
+        "verdict": worst(service["verdict"] for service in services),
+        "fails": not services or any(service["fails"] for service in services),
+        "services": services,
+        "journal": [_journal(name, each) for name, each in files.services.items()],
+    }
+    masked: dict[str, Any] = journal.mask(report)
+    return masked
+
+
+def _plan(plan: Mapping[str, Any]) -> dict[str, Any]:
+    allowances = plan.get("allowances") or {}
+    known = Allowances(**{key: float(allowances.get(key) or 0) for key in ("detection_seconds", "decision_seconds")})
+    return {
+        **{key: plan.get(key) for key in ("id", "title", "environment", "digest")},
+        "allowances": {"detection_seconds": known.detection_seconds, "decision_seconds": known.decision_seconds},
+    }
+
+
+def _journal(name: str, files: ServiceFiles) -> dict[str, Any]:
+    """The journal's length, its last entry (so that a later report sees a cut end) and what is wrong with it."""
+    last = files.entries[-1] if files.entries else None
+    return {
+        "service": name,
+        "entries": len(files.entries),
+        "head": {"seq": last["seq"], "hash": last["hash"]} if last else None,
+        "problems": [dict(problem) for problem in files.problems],
+    }
+
+
+def _finished(files: RunFiles) -> float | None:
+    """When the last thing was recorded."""
+    times = [seconds_of(each.entries[-1].get("time")) for each in files.services.values() if each.entries]
+    return max((moment for moment in times if moment is not None), default=seconds_of(files.run.get("started")))

@@ -1,0 +1,106 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The words and numbers of a report, the same in every rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import format_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING
+
+UNKNOWN = "not measured"
+VERDICT_TEXT: Mapping[str, str] = {
+    "failed": "FAILED",
+    "refused": "REFUSED",
+    "objective_missed": "OBJECTIVE MISSED",
+    "degraded": "DEGRADED",
+    "not_measured": "NOT MEASURED",
+    "passed": "PASSED",
+    "nothing_to_do": "NOTHING TO DO",
+}
+
+
+def duration(seconds: float | None, unknown: str = UNKNOWN) -> str:
+    """`2.41s`; above a minute both forms, `6m 2s (362.41s)`; below a hundredth all digits, or it would read as 0."""
+    if seconds is None:
+        return unknown
+    exact = f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
+    if seconds < 60:
+        return exact if seconds < 0.01 else format_duration(seconds)
+    text = format_duration(seconds)
+    return text if float(seconds).is_integer() else f"{text} ({seconds:.2f}s)"
+
+
+def moves(entry: Mapping[str, Any]) -> bool:
+    """Whether outage and loss belong into this entry: it moved the primary, or something was measured all the same."""
+    known = [entry[part][key] for part in ("rto", "rpo") for key in ("measured_seconds", "at_least_seconds")]
+    return any(each is not None for each in known) or (
+        entry["stage"] in MOVING and entry["outcome"] not in ("refused", "nothing_to_do")
+    )
+
+
+def measured(part: Mapping[str, Any]) -> str:
+    """What was measured of an objective, or what is certain of it."""
+    if part["measured_seconds"] is None and part["at_least_seconds"]:
+        return f"at least {duration(part['at_least_seconds'])}"
+    return duration(part["measured_seconds"])
+
+
+def outage(entry: Mapping[str, Any]) -> str:
+    """The outage with the allowances it is compared with: `2.41s + 6m`; `-` where nothing could be measured."""
+    rto = entry["rto"]
+    people = [rto["detection_allowance_seconds"], rto["decision_allowance_seconds"]]
+    allowance = sum(each for each in people if each)
+    more = f" + {duration(allowance)}" if allowance and rto["measured_seconds"] is not None else ""
+    return measured(rto) + more if moves(entry) else "-"
+
+
+def loss(entry: Mapping[str, Any]) -> str:
+    """The loss in seconds and writes: `0s (0 of 1200 writes)`; `-` where nothing could be measured."""
+    rpo = entry["rpo"]
+    if not moves(entry):
+        return "-"
+    if rpo["lost"] is None:
+        return measured(rpo)
+    of = "" if rpo["acknowledged"] is None else f" of {rpo['acknowledged']}"
+    return f"{measured(rpo)} ({rpo['lost']}{of} writes)"
+
+
+def said(entry: Mapping[str, Any]) -> str:
+    """The last message; not that of a refusal, which only repeats the rules."""
+    return "" if entry["refusals"] and entry["outcome"] == "refused" else str(entry["message"])
+
+
+def result(part: Mapping[str, Any]) -> str:
+    """`met`, `missed`, or why it cannot be said."""
+    if part["met"] is None:
+        return "no objective" if part["objective_seconds"] is None else UNKNOWN
+    return "met" if part["met"] else "missed"
+
+
+def way(entry: Mapping[str, Any]) -> str:
+    """`dc1 -> dc2`; empty where nothing moved."""
+    ends = [entry.get("from"), entry.get("to")]
+    return " -> ".join(str(end or "?") for end in ends) if any(ends) else ""
+
+
+def rows(numbers: Iterable[Any]) -> str:
+    """Row numbers and ranges of them: `3-5, 9`."""
+    texts = []
+    for each in numbers:
+        if isinstance(each, Sequence) and not isinstance(each, str) and len(each) == 2:
+            texts.append(str(each[0]) if each[0] == each[1] else f"{each[0]}-{each[1]}")
+        else:
+            texts.append(str(each))
+    return ", ".join(texts)
+
+
+def words(value: Any) -> str:
+    """Any recorded value on one line: a mapping as `name: value, ...`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {words(each)}" for key, each in value.items() if each not in (None, ""))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(words(each) for each in value)
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

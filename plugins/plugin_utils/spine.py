@@ -1,0 +1,128 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Between the plan, what was observed, and the pure decision: gather one service's view, keep what was seen."""
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    EndpointView,
+    LastSeen,
+    Observation,
+    Request,
+    Service,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import Run
+
+
+def service_of(run: Run, name: str) -> Service:
+    """The part of the plan a decision needs."""
+    plan = run.services[name]
+    preferred = [site for site, values in run.plan["sites"].items() if values.get("use") == "preferred"]
+    return Service(
+        name=name,
+        rpo_seconds=float(plan["objectives"]["rpo_seconds"]),
+        sites={member["host"]: member["site"] for member in plan["members"]},
+        preferred_site=preferred[0] if preferred else "",
+        endpoints=tuple(endpoint["name"] for endpoint in plan["endpoints"]),
+        has_fence=bool(plan.get("fence")),
+    )
+
+
+def request_of(run: Run, verb: str, now: float, target_site: str | None = None) -> Request:
+    """What the operator asked for, as the decision reads it."""
+    inputs = run.inputs
+    return Request(
+        verb=verb, run_id=run.run_id, now=now,
+        target_site=target_site or inputs.get("target_site"), source_site=inputs.get("source_site"),
+        accept_data_loss_seconds=inputs.get("accept_data_loss_seconds"), waive=tuple(inputs.get("waive") or ()),
+        reason=str(inputs.get("reason") or ""), outage_started=inputs.get("outage_started"),
+    )
+
+
+def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, Any]]) -> View:
+    """Collect what each member and each endpoint said; a member that said nothing was not reachable."""
+    observed = {}
+    for member in run.services[name]["members"]:
+        host = member["host"]
+        facts = (hostvars[host].get("ansible_facts") or {}).get("continuity_observed") or {}
+        said = facts.get(name)
+        silent = Observation(member=host, site=member["site"], address=member["address"])
+        observed[host] = Observation.from_dict(said) if said else silent
+    return View(service_of(run, name), observed, tuple(_endpoints(run, name, endpoints)), last_seen(run, name))
+
+
+def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> Iterable[EndpointView]:
+    for endpoint in run.services[name]["endpoints"]:
+        answer = said.get(endpoint["name"])
+        if not answer or not answer.get("reachable"):
+            problem = (answer or {}).get("reason") or "not asked"
+            yield EndpointView(endpoint["name"], reachable=False, problem=str(problem))
+            continue
+        claim = answer.get("claim") or {}
+        open_claim = claim.get("state") == "claimed"
+        yield EndpointView(
+            name=endpoint["name"], reachable=True, problem="; ".join(p["message"] for p in answer.get("problems") or ()),
+            values=tuple(answer.get("values") or ()),
+            epoch=int(claim.get("epoch") or 0),
+            claim_run=claim.get("run_id") if open_claim else None,
+            claim_owner=claim.get("owner") if open_claim else None,
+            claim_seconds_left=float(claim.get("seconds_left") or 0.0),
+        )
+
+
+def _last_seen_path(run: Run, name: str) -> Path:
+    return Path(run.directory).parent / "last_seen" / f"{name}.json"
+
+
+def last_seen(run: Run, name: str) -> LastSeen | None:
+    """The newest sight of a primary that an earlier run kept on this controller."""
+    try:
+        data = json.loads(_last_seen_path(run, name).read_text(encoding="utf-8"))
+        return LastSeen(float(data["time"]), str(data["member"]), data["position"], dict(data["followers"]))
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off while it was written
+        return None
+
+
+def remember(run: Run, view: View) -> None:
+    """Keep the sight of a primary for the day on which it is dead."""
+    primary = view.primary
+    if primary is None:
+        return
+    data = {"time": time.time(), "member": primary.member, "position": primary.position, "followers": dict(primary.followers),
+            "timeline": primary.timeline, "system_id": primary.system_id, "run_id": run.run_id}
+    write_json(_last_seen_path(run, view.service.name), data)
+
+
+def write_run(run: Run) -> None:
+    """What this run is, for the report; written once, before anything is changed."""
+    path = Path(run.directory) / "run.json"
+    if path.exists():
+        return
+    kept = ("id", "title", "environment", "digest", "allowances", "sites")
+    services = {
+        name: {key: service.get(key) for key in ("function", "tier", "objectives", "depends_on", "wave")}
+        | {"members": [{k: m.get(k) for k in ("host", "site", "address")} for m in service["members"]],
+           "endpoints": [endpoint["name"] for endpoint in service["endpoints"]], "canary": bool(service.get("canary"))}
+        for name, service in run.services.items()
+    }
+    write_json(path, {
+        "schema": 1, "run_id": run.run_id, "verb": run.verb, "check_mode": run.check_mode, "operator": run.operator,
+        "reason": run.inputs.get("reason"), "started": run.started, "started_monotonic_ns": run.started_monotonic_ns,
+        "plan": {key: run.plan.get(key) for key in kept}, "services": services,
+        "inputs": {key: list(value) if isinstance(value, tuple) else value for key, value in run.inputs.items()},
+    })
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a file as a whole or not at all; several workers may write the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(json.dumps(data, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+    new.replace(path)

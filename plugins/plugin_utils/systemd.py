@@ -1,0 +1,120 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Fence a service by its systemd units: stopped, masked (so it stays stopped over a reboot), and read back."""
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease, guarded
+
+#: Stopped and masked: nothing starts it but an operator who unmasks it, not even a reboot.
+ACTIVE = ("active", "activating", "deactivating", "reloading")
+
+_ROOT = '\nroot="sudo -n"; [ "$(id -u)" != 0 ] || root=\n'
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of one unit."""
+
+    unit: str
+    load: str
+    active: str
+    processes: int
+
+    @property
+    def fenced(self) -> bool:
+        return self.load == "masked" and self.active not in ACTIVE and self.processes == 0
+
+    def __str__(self) -> str:
+        return f"{self.unit} is {self.load}, {self.active}, {self.processes} processes"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was read back from the machine itself."""
+
+    units: tuple[UnitState, ...]
+    listening: tuple[int, ...]
+
+    @property
+    def fenced(self) -> bool:
+        return bool(self.units) and all(unit.fenced for unit in self.units) and not self.listening
+
+    def __str__(self) -> str:
+        ports = f"; still listening: {', '.join(map(str, self.listening))}" if self.listening else ""
+        return "; ".join(str(unit) for unit in self.units) + ports
+
+
+def fence_script(service: str, lease: Lease | None, units: Sequence[str], ports: Sequence[int], seconds: int) -> str:
+    """Mask first, so nothing can start it again, then stop, then kill what did not stop."""
+    lines = []
+    for unit in map(shlex.quote, units):
+        lines += [
+            f'[ "$(systemctl show -p LoadState --value {unit})" = masked ] || {{ echo @@changed; '
+            f'$root /usr/bin/systemctl mask {unit} >/dev/null 2>&1; }}',
+            f"case $(systemctl show -p ActiveState --value {unit}) in inactive|failed) ;; *) echo @@changed; "
+            f"timeout -k 1 {int(seconds)} $root /usr/bin/systemctl stop {unit} </dev/null >/dev/null 2>&1 || "
+            f"$root /usr/bin/systemctl kill --signal=KILL {unit} </dev/null;; esac",
+        ]
+    return guarded(lease, service, _ROOT + "\n".join(lines) + "\n" + _read_back(units, ports, wait=True))
+
+
+def prove_script(units: Sequence[str], ports: Sequence[int]) -> str:
+    """Only look."""
+    return _read_back(units, ports, wait=False)
+
+
+def release_script(service: str, lease: Lease | None, units: Sequence[str], ports: Sequence[int]) -> str:
+    """Unmask; the units stay stopped until somebody starts them."""
+    lines = [
+        f'[ "$(systemctl show -p LoadState --value {unit})" != masked ] || {{ echo @@changed; '
+        f'$root /usr/bin/systemctl unmask {unit} >/dev/null 2>&1; }}'
+        for unit in map(shlex.quote, units)
+    ]
+    return guarded(lease, service, _ROOT + "\n".join(lines) + "\n" + _read_back(units, ports, wait=False))
+
+
+def _read_back(units: Sequence[str], ports: Sequence[int], *, wait: bool) -> str:
+    """Every process of the unit's control group must be gone; a killed server's children need a moment."""
+    names = " ".join(map(shlex.quote, units))
+    hexed = "|".join(f":{port:04X}$" for port in ports) or "^$"
+    settle = (
+        f"turns=0; while [ $turns -lt 100 ]; do busy=; for u in {names}; do "
+        'case $(systemctl show -p ActiveState --value "$u") in active|activating|deactivating|reloading) busy=1;; esac; done; '
+        "[ -n \"$busy\" ] || break; turns=$((turns + 1)); sleep 0.05; done\n"
+    )
+    return (settle if wait else "") + f"""
+for u in {names}; do
+  group=$(systemctl show -p ControlGroup --value "$u"); count=0
+  for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
+    [ -n "$group" ] && [ -r "$tree$group/cgroup.procs" ] && {{ count=$(wc -l < "$tree$group/cgroup.procs"); break; }}
+  done
+  echo "@@unit $u $(systemctl show -p LoadState --value "$u") $(systemctl show -p ActiveState --value "$u") $count"
+done
+echo "@@listening" $(awk '$4 == "0A" {{ print $2 }}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eo '({hexed})' | tr -d : | sort -u)
+"""
+
+
+def parse(stdout: str) -> Proof:
+    """Read what the scripts print.
+
+    >>> parse("@@unit db.service masked inactive 0\\n@@listening").fenced
+    True
+    """
+    units, listening = [], []
+    for line in stdout.splitlines():
+        fields = line.split()
+        if fields[:1] == ["@@unit"] and len(fields) == 5:
+            units.append(UnitState(fields[1], fields[2], fields[3], int(fields[4])))
+        elif fields[:1] == ["@@listening"]:
+            listening += [int(port, 16) for port in fields[1:]]
+    return Proof(tuple(units), tuple(listening))
+
+
+def sudo_rules(units: Sequence[str], login: str) -> list[str]:
+    """The sudoers lines that fencing these units needs."""
+    verbs = (["mask"], ["unmask"], ["stop"], ["kill", "--signal\\=KILL"])
+    return [f"{login} ALL=(root) NOPASSWD: /usr/bin/systemctl {' '.join(verb)} {unit}" for unit in units for verb in verbs]

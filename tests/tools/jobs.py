@@ -1,0 +1,99 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run commands one after another for a person: how each went, what it said last, how long it took, and a summary.
+
+Everything a command says goes to its log below ``build/log``; the end of it is shown where the command failed. What
+comes after a failure still runs (a person wants all findings, not the first) unless it needs what failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOGS = Path("build/log")
+SHOWN_LINES = 60
+HEARTBEAT_SECONDS = 60.0
+COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command under a name.
+
+    ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its output,
+    for commands that call it a success when they left something out.
+    """
+
+    name: str
+    command: Sequence[str]
+    needs: str = ""
+    refused: str = ""
+
+    @property
+    def log(self) -> Path:
+        """Where the command's output goes."""
+        return LOGS / f"{self.name}.log"
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log that says something, short enough for one terminal line."""
+    lines = [COLOURS.sub("", line).strip(" =") for line in log.read_text(errors="replace").splitlines()]
+    said = [line for line in lines if line.strip() and not line.startswith("make: ***")]
+    return said[-1][:100] if said else ""
+
+
+def run(job: Job) -> tuple[bool, float]:
+    """Run one job with its output in its log; return whether it succeeded, and the seconds it took."""
+    started = time.monotonic()
+    # Not this make's job server and flags: a make below is one of its own.
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            job.command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+        )
+        while True:
+            try:
+                code = process.wait(timeout=HEARTBEAT_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                print(f"  {job.name}: {time.monotonic() - started:.0f} s, {last_words(job.log)}", flush=True)
+    left_out = job.refused and re.search(job.refused, job.log.read_text(errors="replace"))
+    return code == 0 and not left_out, time.monotonic() - started
+
+
+def end_of(log: Path) -> str:
+    """Return the end of a log, indented, with the place of the rest."""
+    lines = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+    return "\n".join([*(f"    {line}" for line in lines), f"    -- all of it: {log}"])
+
+
+def run_all(jobs: Sequence[Job]) -> int:
+    """Run the jobs and print the summary; return the exit code: 1 if any of them failed or could not run."""
+    outcome: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for job in jobs:
+        if outcome.get(job.needs, "ok") != "ok":
+            outcome[job.name], seconds[job.name] = "not run", 0.0
+            print(f"{job.name}: not run, {job.needs} failed", flush=True)
+            continue
+        print(f"{job.name} ...", flush=True)
+        succeeded, seconds[job.name] = run(job)
+        outcome[job.name] = "ok" if succeeded else "FAILED"
+        print(f"{job.name}: {outcome[job.name]} in {seconds[job.name]:.0f} s  {last_words(job.log)}", flush=True)
+        if not succeeded:
+            print(end_of(job.log), flush=True)
+    width = max(len(job.name) for job in jobs)
+    print()
+    for job in jobs:
+        print(f"  {job.name:<{width}}  {outcome[job.name]:<7} {seconds[job.name]:6.0f} s")
+    bad = sum(word != "ok" for word in outcome.values())
+    print(f"  {'all of it':<{width}}  {'':<7} {sum(seconds.values()):6.0f} s")
+    print(f"{len(jobs) - bad} passed, {bad} failed", flush=True)
+    return 1 if bad else 0

@@ -1,0 +1,350 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The decision: each rule refuses by name with both values, and three promises hold for every input."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, step_members
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    WAIVABLE_RULES,
+    Decision,
+    EndpointView,
+    LastSeen,
+    Observation,
+    Problem,
+    Request,
+    Service,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+
+NOW = 1_000_000.0
+ADDRESS = {"db1": "198.51.100.11", "db2": "203.0.113.11", "db3": "203.0.113.12"}
+
+
+def primary(member: str = "db1", site: str = "dc1", **changes: Any) -> Observation:
+    values: dict[str, Any] = {
+        "reachable": True, "running": True, "role": "primary", "writable": True, "position": 1000, "system_id": "7",
+        "timeline": 1, "epoch": 0, "address": ADDRESS[member], "fenced": False, "followers": {"db2": "sync"},
+    }  # fmt: skip
+    return Observation(member, site, **(values | changes))
+
+
+def replica(member: str = "db2", site: str = "dc2", **changes: Any) -> Observation:
+    values: dict[str, Any] = {
+        "reachable": True, "running": True, "role": "replica", "writable": False, "position": 1000, "lag_bytes": 0,
+        "lag_seconds": 0.0, "upstream": "db1:5432", "system_id": "7", "timeline": 1, "epoch": 0, "receiving": True,
+        "address": ADDRESS[member], "fenced": False,
+    }  # fmt: skip
+    return Observation(member, site, **(values | changes))
+
+
+def crashed(member: str = "db1", site: str = "dc1", **changes: Any) -> Observation:
+    values: dict[str, Any] = {
+        "reachable": True, "running": False, "role": "none", "writable": False, "system_id": "7", "timeline": 1,
+        "epoch": 0, "address": ADDRESS[member], "fenced": False, "engine": {"control_state": "in production"},
+    }  # fmt: skip
+    return Observation(member, site, **(values | changes))
+
+
+def gone(member: str = "db1", site: str = "dc1") -> Observation:
+    return Observation(member, site, address=ADDRESS[member])
+
+
+def alone(**changes: Any) -> Observation:
+    """The standby of a dead primary."""
+    return replica(**({"receiving": False, "lag_bytes": None, "lag_seconds": 1.0} | changes))
+
+
+def view(*observed: Observation, rpo: float = 300.0, seen: LastSeen | None = None, **endpoint: Any) -> View:
+    service = Service("shop", rpo, {o.member: o.site for o in observed}, "dc1", ("shop.example.",))
+    values = {"name": "shop.example.", "reachable": True, "values": (ADDRESS["db1"],)} | endpoint
+    return View(service, {o.member: o for o in observed}, (EndpointView(**values),), seen)
+
+
+def ask(verb: str, **changes: Any) -> Request:
+    return Request(verb=verb, run_id="run-1", now=NOW, **changes)
+
+
+def rules(decision: Decision) -> list[str]:
+    return [refusal.rule for refusal in decision.refusals]
+
+
+def steps(decision: Decision) -> list[tuple[str, str | None]]:
+    return [(step.name, step.member) for step in decision.steps]
+
+
+def test_switchover_freezes_the_primary_before_it_promotes() -> None:
+    decision = decide(view(primary(), replica(), rpo=0.0), ask("switchover", target_site="dc2"))
+    assert steps(decision) == [
+        ("claim", None), ("lease", "db1"), ("lease", "db2"), ("demote", "db1"), ("promote", "db2"), ("point", None),
+        ("rejoin", "db1"), ("verify", "db2"),
+    ]  # fmt: skip
+
+
+def test_a_target_is_named_never_guessed() -> None:
+    assert rules(decide(view(primary(), replica()), ask("switchover"))) == ["no_target"]
+    assert decide(view(primary(), replica()), ask("switchover", source_site="dc1")).to_member == "db2"
+    assert decide(view(primary(), replica()), ask("assess")).to_member == "db2"
+
+
+def test_failover_fences_the_dead_primary_first() -> None:
+    decision = decide(view(crashed(), alone()), ask("failover", target_site="dc2"))
+    assert steps(decision)[-4:] == [("fence", "db1"), ("promote", "db2"), ("point", None), ("verify", "db2")]
+
+
+def test_target_already_primary_is_nothing_to_do() -> None:
+    there = view(replica("db1", "dc1", upstream="db2:5432"), primary("db2", "dc2", followers={"db1": "sync"}),
+                 values=(ADDRESS["db2"],))  # fmt: skip
+    for verb in ("switchover", "failover"):
+        decision = decide(there, ask(verb, target_site="dc2"))
+        assert decision.goal_reached, decision
+
+
+def test_a_run_cut_off_before_dns_is_finished_by_the_next() -> None:
+    half = view(crashed(fenced=True), primary("db2", "dc2", followers={}), values=(ADDRESS["db1"],))
+    decision = decide(half, ask("failover", source_site="dc1"))
+    assert ("point", None) in steps(decision)
+    assert not step_members(decision.steps, "promote")
+
+
+def test_a_switchover_cut_off_after_the_freeze_is_continued() -> None:
+    frozen = crashed(position=900, engine={"control_state": "shut down", "stopped_cleanly": True}, fenced=True)
+    decision = decide(view(frozen, alone(position=1000)), ask("switchover", target_site="dc2"))
+    assert step_members(decision.steps, "demote") == ["db1"]
+    assert step_members(decision.steps, "promote") == ["db2"]
+
+
+def test_rejoin_brings_back_who_does_not_follow() -> None:
+    decision = decide(view(crashed(fenced=True), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)), ask("rejoin"))
+    assert step_members(decision.steps, "rejoin") == ["db1"]
+
+
+def test_rejoin_restores_the_synchronous_promise() -> None:
+    async_only = view(replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "async"}), rpo=0.0, values=(ADDRESS["db2"],))
+    assert step_members(decide(async_only, ask("rejoin")).steps, "rejoin") == ["db1"]
+
+
+REFUSED: list[tuple[str, View, Request, str, str, str]] = [
+    ("unreachable old primary", view(gone(), alone()), ask("failover", target_site="dc2"),
+     "old_primary_unfenced", "db1 cannot be reached", "proof"),
+    ("lag over rpo", view(crashed(), alone(lag_seconds=301.0)), ask("failover", target_site="dc2"),
+     "lag_over_rpo", "301.0 s", "300 s"),
+    ("lag unknown", view(crashed(), alone(lag_seconds=None)), ask("failover", target_site="dc2"),
+     "lag_unknown", "unknown", "known lag"),
+    ("rpo 0 never seen synchronous", view(crashed(), alone(), rpo=0.0), ask("failover", target_site="dc2"),
+     "synchronous_unproven", "never seen", "sync"),
+    ("rpo 0 seen asynchronous", view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"})),
+     ask("failover", target_site="dc2"), "synchronous_unproven", "async, 9 s ago", "sync"),
+    ("rpo 0 asynchronous switchover", view(primary(followers={"db2": "async"}), replica(), rpo=0.0),
+     ask("switchover", target_site="dc2"), "synchronous_unproven", "async", "sync"),
+    ("rpo 0 asynchronous assess", view(primary(followers={"db2": "async"}), replica(), rpo=0.0), ask("assess"),
+     "synchronous_unproven", "async", "sync"),
+    ("no replica", view(crashed(), crashed("db2", "dc2")), ask("failover", target_site="dc2"), "no_replica", "stopped", "replica"),
+    ("target unreachable", view(crashed(), gone("db2", "dc2")), ask("failover", target_site="dc2"),
+     "target_unreachable", "no answer", "answer"),
+    ("other cluster", view(primary(), replica(system_id="8")), ask("switchover", target_site="dc2"), "other_cluster", "db2=8", "one"),
+    ("other cluster, dead primary", view(crashed(), alone(system_id="8")), ask("failover", target_site="dc2"),
+     "other_cluster", "db1=7", "one"),
+    ("two primaries", view(primary(), primary("db2", "dc2")), ask("failover", target_site="dc2"), "two_primaries", "db1, db2", "one"),
+    ("primary alive", view(primary(), replica()), ask("failover", target_site="dc2"), "primary_alive", "db1", "no running primary"),
+    ("primary seen by the replica", view(gone(), replica()), ask("failover", target_site="dc2"), "primary_seen", "db2", "no live"),
+    ("not streaming", view(primary(followers={}), replica(receiving=False)), ask("switchover", target_site="dc2"),
+     "not_streaming", "not attached", "db1"),
+    ("another timeline", view(primary(timeline=2), replica()), ask("switchover", target_site="dc2"), "timeline_differs", "1", "2"),
+    ("far behind", view(primary(position=50_000_000), replica()), ask("switchover", target_site="dc2"),
+     "lag_too_large", "49999000 bytes", "16777216 bytes"),
+    ("lag over rpo, planned", view(primary(position=2000), replica(lag_seconds=400.0)), ask("switchover", target_site="dc2"),
+     "lag_over_rpo", "400.0 s", "300 s"),
+    ("no primary", view(crashed(), replica()), ask("switchover", target_site="dc2"), "no_primary", "none", "one"),
+    ("arbiter unreachable", view(crashed(), alone(), reachable=False, values=()), ask("failover", target_site="dc2"),
+     "arbiter_unreachable", "no answer", "answer"),
+    ("claim held", view(primary(), replica(), claim_run="run-2", claim_owner="ann@desk", claim_seconds_left=50.0),
+     ask("switchover", target_site="dc2"), "claim_held", "run-2 by ann@desk", "another run"),
+    ("endpoint not pointed", view(crashed(), primary("db2", "dc2"), values=(ADDRESS["db1"],)), ask("rejoin"),
+     "endpoint_elsewhere", ADDRESS["db1"], ADDRESS["db2"]),
+    ("rejoin of the unreachable", view(gone(), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)), ask("rejoin"),
+     "member_unreachable", "no answer", "answer"),
+    ("an older timeline", view(crashed(promotion={"member": "db1", "epoch": 3, "timeline": 5}), alone()),
+     ask("failover", target_site="dc2"), "timeline_behind", "1", "5"),
+    ("newer data elsewhere", view(crashed(), alone(), alone(member="db3", site="dc3", position=2000)),
+     ask("failover", target_site="dc2"), "newer_replica", "1000", "2000"),
+    ("no such site", view(primary(), replica()), ask("switchover", target_site="dc9"), "no_target", "dc9", "dc1, dc2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "request_", "rule", "measured", "limit"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_refuses_with_measured_value_and_limit(seen: View, request_: Request, rule: str, measured: str, limit: str) -> None:
+    decision = decide(seen, request_)
+    found = {refusal.rule: refusal for refusal in decision.refusals}
+    assert rule in found, rules(decision)
+    assert measured in found[rule].measured
+    assert limit in found[rule].limit + found[rule].message
+    assert found[rule].hint
+    assert decision.steps == ()
+
+
+@pytest.mark.parametrize("verb", ["switchover", "failover"])
+def test_a_problem_of_the_engine_refuses(verb: str) -> None:
+    problem = Problem("replay_paused", "paused", "running", "it does not replay")
+    seen = view(primary() if verb == "switchover" else crashed(), dataclasses.replace(replica() if verb == "switchover" else alone(), problems=(problem,)))
+    assert rules(decide(seen, ask(verb, target_site="dc2"))) == ["replay_paused"]
+
+
+def test_every_unmet_rule_is_listed_at_once() -> None:
+    seen = view(gone(), alone(lag_seconds=999.0), claim_run="run-2", claim_owner="x", claim_seconds_left=9.0)
+    assert set(rules(decide(seen, ask("failover", target_site="dc2")))) == {"claim_held", "old_primary_unfenced", "lag_over_rpo"}
+
+
+def test_a_waiver_is_named_one_by_one_and_needs_a_reason() -> None:
+    seen = view(gone(), alone())
+    silent = decide(seen, ask("failover", target_site="dc2", waive=("old_primary_unfenced",)))
+    assert rules(silent) == ["reason_missing"]
+    spoken = decide(seen, ask("failover", target_site="dc2", waive=("old_primary_unfenced",), reason="powered off by hand"))
+    assert step_members(spoken.steps, "promote") == ["db2"]
+    assert [waiver.rule for waiver in spoken.waivers] == ["old_primary_unfenced"]
+    other = decide(seen, ask("failover", target_site="dc2", waive=("lag_unknown",), reason="wrong one"))
+    assert rules(other) == ["old_primary_unfenced"]
+
+
+def test_a_live_primary_cannot_be_waived() -> None:
+    decision = decide(view(gone(), replica()), ask("failover", target_site="dc2", waive=tuple(WAIVABLE_RULES), reason="hurry"))
+    assert "primary_seen" in rules(decision)
+
+
+def test_an_accepted_loss_is_a_bound() -> None:
+    seen = view(crashed(), alone(lag_seconds=400.0))
+    enough = decide(seen, ask("failover", target_site="dc2", accept_data_loss_seconds=500.0, reason="agreed"))
+    assert step_members(enough.steps, "promote") == ["db2"]
+    too_little = decide(seen, ask("failover", target_site="dc2", accept_data_loss_seconds=350.0, reason="agreed"))
+    assert rules(too_little) == ["lag_over_rpo"]
+
+
+def test_rpo_zero_is_proven_by_the_last_sight_named_with_its_age() -> None:
+    seen = LastSeen(NOW - 42, "db1", 1000, {"db2": "sync"})
+    decision = decide(view(crashed(), alone(), rpo=0.0, seen=seen), ask("failover", target_site="dc2"))
+    assert step_members(decision.steps, "promote") == ["db2"]
+    assert any("42 s ago" in line and "synchronous" in line for line in decision.evidence)
+
+
+def test_leaving_a_site_that_holds_nothing_is_nothing_to_do() -> None:
+    moved = view(replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "async"}), values=(ADDRESS["db2"],))
+    assert decide(moved, ask("failover", source_site="dc1")).goal_reached
+
+
+# Random states: every member in any condition, any endpoint, any request.
+roles = st.sampled_from(["primary", "replica", "none", "unknown"])
+
+
+@st.composite
+def observations(draw: Any, member: str, site: str) -> Observation:
+    if not draw(st.booleans()):
+        return gone(member, site)
+    role = draw(roles)
+    running = {"primary": True, "replica": True, "none": False, "unknown": None}[role]
+    return Observation(
+        member, site, reachable=True, running=running, role=role, writable=role == "primary", address=ADDRESS[member],
+        position=draw(st.none() | st.integers(0, 5000)), lag_seconds=draw(st.none() | st.floats(0, 1000)),
+        system_id=draw(st.sampled_from(["7", "7", "7", "8"])), timeline=draw(st.integers(1, 3)), epoch=draw(st.integers(0, 9)),
+        fenced=role == "none" and draw(st.booleans()), receiving=draw(st.booleans()) if role == "replica" else None,
+        followers={m: draw(st.sampled_from(["sync", "async"])) for m in ADDRESS if draw(st.booleans())} if role == "primary" else {},
+        engine={"stopped_cleanly": role == "none" and draw(st.booleans())},
+    )  # fmt: skip
+
+
+@st.composite
+def cases(draw: Any) -> tuple[View, Request]:
+    members = [draw(observations("db1", "dc1")), draw(observations("db2", "dc2"))]
+    if draw(st.booleans()):
+        members.append(draw(observations("db3", "dc2")))
+    seen = draw(st.none() | st.just(LastSeen(NOW - 5, "db1", 100, {"db2": "sync"})))
+    values = draw(st.sampled_from([(), (ADDRESS["db1"],), (ADDRESS["db2"],)]))
+    state = view(*members, rpo=draw(st.sampled_from([0.0, 300.0])), seen=seen, values=values, epoch=draw(st.integers(0, 9)))
+    request = ask(
+        draw(st.sampled_from(["assess", "switchover", "failover", "rejoin", "failback"])),
+        target_site=draw(st.sampled_from([None, "dc1", "dc2"])), source_site=draw(st.sampled_from([None, "dc1", "dc2"])),
+        waive=tuple(draw(st.sets(st.sampled_from(sorted(WAIVABLE_RULES))))), reason=draw(st.sampled_from(["", "because"])),
+        accept_data_loss_seconds=draw(st.none() | st.just(900.0)),
+    )  # fmt: skip
+    return state, request
+
+
+@settings(max_examples=1500, deadline=None)
+@given(cases())
+def test_no_promotion_without_proof_of_fencing(case: tuple[View, Request]) -> None:
+    state, request = case
+    decision = decide(state, request)
+    waived = {waiver.rule for waiver in decision.waivers}
+    for promoted in step_members(decision.steps, "promote"):
+        before = decision.steps[: [s.name for s in decision.steps].index("promote")]
+        stopped = {*step_members(before, "fence"), *step_members(before, "demote")}
+        for other in state.observed.values():
+            if other.member == promoted or other.is_replica:
+                continue
+            excused = not other.reachable and waived & {"old_primary_unfenced", "missing_candidate"}
+            assert other.member in stopped or excused, (other, decision)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(cases())
+def test_never_two_primaries(case: tuple[View, Request]) -> None:
+    state, request = case
+    decision = decide(state, request)
+    after = {o.member for o in state.observed.values() if o.is_primary}
+    assert len(step_members(decision.steps, "promote")) <= 1
+    for step in decision.steps:
+        if step.name in ("demote", "fence") and step.member:
+            after.discard(step.member)
+        if step.name == "promote" and step.member:
+            after.add(step.member)
+        assert len(after) <= 1 or step.name in ("claim", "lease"), decision
+
+
+def reached(state: View, decision: Decision) -> View:
+    """The state that a decision aims at, as it would be observed when all its steps are done."""
+    observed = dict(state.observed)
+    new = next(iter(step_members(decision.steps, "promote")), None) or next(m for m, o in observed.items() if o.is_primary)
+    timeline = 4 if step_members(decision.steps, "promote") else observed[new].timeline
+    for member in {*step_members(decision.steps, "fence"), *step_members(decision.steps, "demote")}:
+        observed[member] = dataclasses.replace(observed[member], running=False, role="none", writable=False, fenced=True)
+    followers = dict(observed[new].followers)
+    for member in step_members(decision.steps, "rejoin"):
+        followers[member] = "sync"
+        observed[member] = dataclasses.replace(
+            observed[member], running=True, role="replica", writable=False, receiving=True, timeline=timeline, fenced=False,
+            engine={})  # fmt: skip
+    observed[new] = dataclasses.replace(
+        observed[new], running=True, role="primary", writable=True, timeline=timeline, followers=followers, receiving=None)  # fmt: skip
+    moved = {"point"} & {step.name for step in decision.steps}
+    endpoints = tuple(dataclasses.replace(e, values=(observed[new].address,)) if moved else e for e in state.endpoints)
+    return dataclasses.replace(state, observed=observed, endpoints=endpoints)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(cases())
+def test_deciding_again_on_the_reached_state_gives_no_steps(case: tuple[View, Request]) -> None:
+    state, request = case
+    decision = decide(state, request)
+    if not decision.steps:
+        return
+    again = decide(reached(state, decision), request)
+    assert again.steps == () and not again.refusals, (decision, again)
+
+
+@settings(max_examples=500, deadline=None)
+@given(cases())
+def test_a_refusal_has_no_steps_and_says_what_to_do(case: tuple[View, Request]) -> None:
+    decision = decide(*case)
+    assert not (decision.refusals and decision.steps)
+    assert all(r.message and r.measured and r.limit and r.hint for r in decision.refusals)
+
+
+def test_an_unknown_verb_is_an_error() -> None:
+    with pytest.raises(ValueError, match="switchover"):
+        decide(view(primary(), replica()), ask("promote"))

@@ -1,0 +1,88 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who may take a claim."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import (
+    Claimant,
+    decide_claim,
+    held_by,
+    is_usable,
+    seconds_until_free,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard, State
+
+NOW = 1_000_000.0
+ME = Claimant("run-me", "me@here", seconds=120)
+
+
+def guard(run: str = "run-other", state: State = "claimed", left: int = 60, epoch: int = 7) -> Guard:
+    return Guard(epoch, run, state, int(NOW) + left, "other@there")
+
+
+def test_the_first_claim_has_epoch_one() -> None:
+    decision = decide_claim(None, ME, NOW)
+    assert decision.outcome == "claimed"
+    assert decision.guard == Guard(1, "run-me", "claimed", int(NOW) + 120, "me@here")
+
+
+@pytest.mark.parametrize("left", [60, 0, -30])
+def test_a_live_claim_of_another_run_is_held(left: int) -> None:
+    decision = decide_claim(guard(left=left), ME, NOW)
+    assert (decision.outcome, decision.guard) == ("held", None)
+
+
+def test_an_ended_claim_is_taken_with_the_next_epoch() -> None:
+    found = guard(left=-31)
+    decision = decide_claim(found, ME, NOW)
+    assert decision.outcome == "claimed"
+    assert decision.guard is not None
+    assert decision.guard.epoch == 8
+    assert decision.taken_over == found
+
+
+@pytest.mark.parametrize("state", ["released", "switched"])
+@pytest.mark.parametrize("run", ["run-me", "run-other"])
+def test_a_closed_claim_is_followed_by_the_next_epoch(state: State, run: str) -> None:
+    """Also for the same run: its failback is a promotion of its own."""
+    decision = decide_claim(guard(run, state), ME, NOW)
+    assert decision.outcome == "claimed"
+    assert decision.guard is not None
+    assert decision.guard.epoch == 8
+    assert decision.taken_over is None
+
+
+@pytest.mark.parametrize("left", [60, -3600])
+def test_the_same_run_takes_up_its_claim_with_the_same_epoch(left: int) -> None:
+    decision = decide_claim(guard("run-me", left=left), ME, NOW)
+    assert decision.outcome == "adopted"
+    assert decision.guard == Guard(7, "run-me", "claimed", int(NOW) + 120, "me@here")
+
+
+@pytest.mark.parametrize("found", [None, guard("run-me"), guard("run-other", "switched")])
+def test_the_epoch_is_above_what_the_members_know(found: Guard | None) -> None:
+    """The guard may have been deleted by hand, or restored from an old copy of the zone."""
+    decision = decide_claim(found, Claimant("run-me", "me@here", minimum_epoch=41), NOW)
+    assert decision.outcome == "claimed"
+    assert decision.guard is not None
+    assert decision.guard.epoch == 42
+
+
+def test_a_claim_near_its_end_is_not_usable() -> None:
+    assert is_usable(guard("run-me", left=31), "run-me", NOW)
+    assert not is_usable(guard("run-me", left=30), "run-me", NOW)
+    assert not is_usable(guard("run-other", left=60), "run-me", NOW)
+    assert not is_usable(guard("run-me", "switched", left=60), "run-me", NOW)
+    assert not is_usable(None, "run-me", NOW)
+
+
+def test_the_refusal_names_who_and_how_long() -> None:
+    refusal = held_by(guard(left=12), "db.shop.example.", NOW)
+    assert refusal.rule == "claim_held"
+    assert "other@there" in refusal.message
+    assert "run-other" in refusal.message
+    assert "42 s" in refusal.message
+    assert seconds_until_free(guard(left=12), NOW) == 42.0
+    assert seconds_until_free(guard(state="released"), NOW) == 0.0

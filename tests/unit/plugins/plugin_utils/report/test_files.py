@@ -1,0 +1,84 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import (
+    ReportError,
+    compare,
+    compare_lines,
+    newest,
+    write,
+)
+
+
+def test_every_format_is_written_and_json_always(moved, report_of, tmp_path):
+    report = report_of(moved().canary())
+    paths = write(report, tmp_path, ["junit"])
+    assert sorted(paths) == ["json", "junit"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["junit.xml", "report.json"]
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert sorted(write(report, tmp_path)) == ["json", "junit", "markdown"]
+    assert stat.S_IMODE((tmp_path / "report.md").stat().st_mode) == 0o644
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(moved, report_of, tmp_path, monkeypatch):
+    report = report_of(moved().canary())
+    (tmp_path / "report.json").write_text("old")
+
+    def broken(_source, _target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(ReportError, match=r"report\.json cannot be written: No space left"):
+        write(report, tmp_path)
+    assert (tmp_path / "report.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.json"]
+
+
+def test_a_directory_that_is_not_there_is_named(moved, report_of, tmp_path):
+    with pytest.raises(ReportError, match="cannot be written"):
+        write(report_of(moved().canary()), tmp_path / "none")
+
+
+@pytest.fixture
+def several(moved, report_of, tmp_path):
+    """Three runs with a report, one without, one foreign file."""
+    for name, outage, started in (("b", 2.41, 100), ("a", 1.5, 300), ("c", 9.0, 200)):
+        run = moved(name=name).canary(outage=outage)
+        run.run.update(run_id=name, started=run.run["started"] + started)
+        write(report_of(run), run.path)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "report.json").write_text('{"services": [1]}')
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "report.json").write_text("{")
+    moved(name="unreported").write()
+    return tmp_path
+
+
+def test_runs_are_compared_oldest_first(several):
+    assert [(each.run_id, each.rto_seconds) for each in compare(several)] == [("b", 2.41), ("c", 9.0), ("a", 1.5)]
+    first = compare(several)[0]
+    assert (first.verb, first.service, first.verdict) == ("failover", "payments-db", "passed")
+    assert (first.rto_objective_seconds, first.rpo_seconds, first.rpo_objective_seconds, first.lost) == (3600, 0, 0, 0)
+    assert compare_lines([first]) == ["b  failover payments-db: passed, outage 2.41s of 1h, loss 0s of 0s"]
+
+
+def test_nothing_to_compare(tmp_path):
+    assert compare(tmp_path) == [] and compare(tmp_path / "none") == []
+
+
+def test_the_newest_run(several):
+    for number, name in enumerate(["b", "unreported", "a", "c"]):
+        os.utime(several / name / "run.json", (number, number))
+    assert newest(several).name == "c"
+
+
+def test_no_run_at_all_is_said(tmp_path):
+    with pytest.raises(ReportError, match="holds no run"):
+        newest(tmp_path)
