@@ -27,10 +27,24 @@ class ActionModule(Step):
         spine.write_run(current)
         if not self.check_mode:
             spine.remember(current, view)
-        decision = decide(view, spine.request_of(current, args["verb"], time.time(), args["target_site"]))
+        decision = decide(view, spine.request_of(current, args["verb"], time.time(), self._drilled_site(current, task_vars)))
         self._display.display(f"{args['service']}: {text(decision)}")
-        data = {**decision.to_dict(), "observed": {name: _short(seen) for name, seen in view.observed.items()}}
-        return {"changed": False, "decision": data, "ansible_facts": {"continuity_decision": data}}
+        members = current.services[args["service"]]["members"]
+        ports = {member["address"]: int(member.get("port") or 5432) for member in members}
+        data = {**decision.to_dict(), "ports": ports, "observed": {name: _short(seen) for name, seen in view.observed.items()}}
+        facts: dict[str, Any] = {"continuity_decision": data}
+        if task_vars.get("continuity_stage") == "baseline":
+            facts["continuity_baseline"] = {"from_site": decision.from_site, "to_site": decision.to_site}
+        return {"changed": False, "decision": data, "ansible_facts": facts}
+
+    @staticmethod
+    def _drilled_site(current: run.Run, task_vars: Mapping[str, Any]) -> str | None:
+        """A drill moves to where its baseline looked, and back to where the service came from."""
+        if current.verb != "drill":
+            return None
+        baseline = (task_vars.get("ansible_facts") or {}).get("continuity_baseline") or {}
+        site = baseline.get("from_site" if task_vars.get("continuity_stage") == "failback" else "to_site")
+        return str(site) if site else None
 
     def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         return dict(result.get("decision") or {"message": result.get("msg")})
@@ -46,6 +60,9 @@ def text(decision: Decision) -> str:
     """The decision for a person: what is done in which order, or every reason why not."""
     if decision.refused:
         return refusal_text(decision.refusals)
+    if decision.verb == "assess":
+        where = f"could be moved now, {decision.from_member} -> {decision.to_member}"
+        return "; ".join(filter(None, [where, decision.redundancy, *decision.evidence[-1:]]))
     if decision.goal_reached:
         return "nothing to do" + (f"; {decision.redundancy}" if decision.redundancy else "")
     steps = ", ".join(step.name + (f" {step.member}" if step.member else "") for step in decision.steps)

@@ -43,7 +43,6 @@ class ActionModule(Step):
                 "steps": steps, "proceed": ready and not self.check_mode, "blocked_by": blocked,
                 "members": {member["host"]: dict(member) for member in plan["members"]},
                 "run_id": current.run_id, "owner": current.operator, "directory": current.directory,
-                "ports": {member["address"]: int(member.get("port") or 5432) for member in plan["members"]},
                 "started": time.time(),
                 "minimum_epoch": max(int(decision.get("epoch") or 1) - 1, 0),
             },

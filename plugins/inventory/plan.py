@@ -94,7 +94,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.errors import AnsibleParserError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
@@ -140,10 +140,12 @@ class InventoryModule(BaseInventoryPlugin):
             self._add_services(loaded)
 
     def _load(self, path: str) -> LoadedPlan:
+        text = self.loader.get_text_file_contents(path)
+        if not _IS_PLAN.search(text):
+            raise AnsibleParserError(f"{path} is encrypted, and no plan")
         try:
-            text = self.loader.get_text_file_contents(path)
             data, errors = read_plan(text)
-        except (PlanReadError, AnsibleError, UnicodeDecodeError) as error:
+        except PlanReadError as error:
             return broken_plan([f"{os.path.basename(path)}: {error}"])
         return load_plan(data, errors)
 

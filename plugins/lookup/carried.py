@@ -10,29 +10,32 @@ short_description: The services that a machine carries in this run, by engine ro
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - For each engine role that is needed to ask this machine, its members with their service and their peers.
+  - With the machine's name alone, the engine roles that are needed to ask it. With an engine role as well, the members it
+    carries of that engine, each with its service and its peers.
+  - Two steps, because Ansible includes a role for several machines at once only if the loop's items are the same for all,
+    and members must be asked at the same time and not one after another.
   - Part of the verbs; without a run it returns nothing.
 options:
   _terms:
-    description: The machine's name in the inventory.
+    description: The machine's name in the inventory, and an engine role.
     required: true
 """
 
 EXAMPLES = r"""
 - name: Ask the machine, one include for each engine
   ansible.builtin.include_role:
-    name: "{{ item.role }}"
+    name: "{{ item }}"
     tasks_from: observe
   vars:
-    engine_members: "{{ item.members }}"
+    engine_members: "{{ lookup('continuity.dr.carried', inventory_hostname, item) }}"
   loop: "{{ lookup('continuity.dr.carried', inventory_hostname) }}"
 """
 
 RETURN = r"""
 _raw:
-  description: "A list of C({role, members}); each member is as in the plan, with C(service) and C(peers)."
+  description: "A list of roles; or of members as in the plan, each with C(service) and C(peers)."
   type: list
-  elements: dict
+  elements: raw
 """
 
 from collections.abc import Sequence
@@ -44,7 +47,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils import run
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
-    def run(self, terms: Sequence[str], variables: Any = None, **kwargs: Any) -> list[list[dict[str, Any]]]:
+    def run(self, terms: Sequence[str], variables: Any = None, **kwargs: Any) -> list[list[Any]]:
         current = run.current()
         found: dict[str, list[dict[str, Any]]] = {}
         for name, service in current.services.items() if current else ():
@@ -52,4 +55,4 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 if member["host"] == terms[0]:
                     peers = [peer for peer in service["members"] if peer["host"] != terms[0]]
                     found.setdefault(service["engine"]["role"], []).append({**member, "service": name, "peers": peers})
-        return [[{"role": role, "members": members} for role, members in found.items()]]
+        return [found.get(terms[1], []) if len(terms) > 1 else list(found)]

@@ -23,9 +23,6 @@ options:
     type: str
     choices: [assess, switchover, failover, rejoin, failback]
     required: true
-  target_site:
-    description: The site to move to; the run's own input by default.
-    type: str
 attributes:
   check_mode:
     support: full

@@ -26,8 +26,8 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
 class Job:
     """A command under a name.
 
-    ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its output,
-    for commands that call it a success when they left something out.
+    ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its
+    output, for commands that call it a success when they left something out.
     """
 
     name: str

@@ -8,6 +8,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 COLLECTIONS = CHECKOUT / "build" / "collections"
 
@@ -25,3 +27,6 @@ if not _importable():  # ansible-test and an installed collection bring their ow
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(Path("..") / ".." / ".." / "..")
     sys.path.insert(0, str(COLLECTIONS))
+
+settings.register_profile("continuity", deadline=None)  # a busy machine is no error
+settings.load_profile("continuity")

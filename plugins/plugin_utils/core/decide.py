@@ -141,7 +141,7 @@ def _decision(
         to_member=target.member if target else None,
         from_site=old.site if old else None,
         to_site=target.site if target else None,
-        redundancy=_redundancy(view, target),
+        redundancy=_redundancy(view, view.primary if request.verb == "assess" else target),
         epoch=view.epoch + 1,
     )
 
@@ -164,8 +164,11 @@ def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
 def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         yield rules.describe(observed)
-    if request.verb == "failover" and target is not None and view.primary is not target:
-        yield loss.describe(view, request, target)
+    if target is not None and view.primary is not target:
+        if request.verb == "failover":
+            yield loss.describe(view, request, target)
+        elif view.primary is not None:
+            yield loss.describe_now(view.primary, target)
 
 
 def _redundancy(view: View, target: Observation | None) -> str:

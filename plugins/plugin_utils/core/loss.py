@@ -49,3 +49,13 @@ def describe(view: View, request: Request, target: Observation) -> str:
     age = "" if view.last_seen is None else f"; last sight of the primary {request.now - view.last_seen.time:.0f} s ago"
     seconds = "unknown" if found.seconds is None else f"at most {found.seconds:.1f} s"
     return f"possible loss: {seconds} (from {found.source}{age})"
+
+
+def describe_now(primary: Observation, target: Observation) -> str:
+    """One line: what a failover would lose if the primary died at this moment."""
+    mode = primary.followers.get(target.member, "not attached")
+    if mode in SYNCHRONOUS:
+        return f"a failover now would lose nothing: {target.member} is {mode}"
+    behind = None if primary.position is None or target.position is None else max(0, primary.position - target.position)
+    lag = "unknown" if target.lag_seconds is None else f"{target.lag_seconds:.1f} s"
+    return f"a failover now could lose: {'unknown' if behind is None else behind} bytes, {lag} ({target.member} is {mode})"

@@ -7,11 +7,17 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 MOST_SHOWN = 12  # names listed in one error; a plan may know thousands
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+
+
+def path_of(parts: Sequence[object]) -> str:
+    """`["services", "payments-db", "members", 0]` as `services.payments-db.members[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.lstrip(".") or "the plan"
 
 
 def finding(path: str, wrong: str, allowed: str = "") -> str:

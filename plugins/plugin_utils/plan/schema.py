@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, hint, listed
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, hint, listed, path_of
 
 try:
     import jsonschema
@@ -38,7 +38,8 @@ _TYPES = {
 
 def schema_findings(plan: object) -> list[str]:
     """Every place where `plan` (as read from YAML) differs from the schema, in the order of the plan."""
-    return [text for error in _validator().iter_errors(plan) for text in _told(error)]
+    errors = sorted(_validator().iter_errors(plan), key=lambda error: _position(error, plan))
+    return [text for error in errors for text in _told(error)]
 
 
 def known_keys(definition: str) -> list[str]:
@@ -78,10 +79,13 @@ def _whole_line_pattern(_validator: Any, pattern: str, instance: object, _schema
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def path_of(parts: Sequence[object]) -> str:
-    """`["services", "payments-db", "members", 0]` as `services.payments-db.members[0]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.lstrip(".") or "the plan"
+def _position(error: Any, plan: Any) -> list[int]:
+    """Where in the plan an error stands: of every level, which entry. The library follows the schema instead."""
+    place, part = [], plan
+    for step in error.absolute_path:
+        place.append(step if isinstance(part, list) else list(part).index(step))
+        part = part[step]
+    return place
 
 
 def _told(error: Any) -> Iterator[str]:

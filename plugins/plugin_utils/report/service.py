@@ -20,8 +20,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING, Stage, decision_of, outcome_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline import Entry, axis
 
-#: verbs made of several stages, each with the stages of which one is what the verb is for
+#: verbs made of several stages, each with the stages of which one is what the verb is for, and with its last stage
 COMPOSED: Mapping[str, tuple[str, ...]] = {"drill": ("failover", "switchover")}
+LAST: Mapping[str, str] = {"drill": "failback"}
 _PASSED = VERDICTS.index("passed")
 
 
@@ -121,15 +122,26 @@ def _together(verb: str, main: str, made: Mapping[str, Mapping[str, Any]], whole
     if ended in ("failed", "refused"):
         verdicts.append(cast("Verdict", ended))
         fails.append(True)
-    if verb in COMPOSED and main not in COMPOSED[verb] and not any(fails):
+    missing = _missing(verb, main, made)
+    if missing and not any(fails):
         verdicts.append("failed")
         fails.append(True)
-        reasons.append(f"the {verb} ended before its {' or '.join(COMPOSED[verb])}")
+        reasons.append(f"the {verb} ended before its {missing}")
     message = made[main]["message"]
     for entry in whole:
         if entry.get("step") == "outcome":
             message = str((entry.get("data") or {}).get("message") or message)
     return {"verdict": worst(verdicts), "fails": any(fails), "reasons": reasons, "message": message}
+
+
+def _missing(verb: str, main: str, made: Mapping[str, Mapping[str, Any]]) -> str:
+    """The stage that a composed verb never came to, which its own steps would not tell."""
+    if verb not in COMPOSED:
+        return ""
+    if main not in COMPOSED[verb]:
+        return " or ".join(COMPOSED[verb])
+    moved = made[main]["outcome"] in ("done", "degraded")
+    return LAST[verb] if moved and LAST[verb] not in made else ""
 
 
 def _protection(entries: Sequence[Entry]) -> dict[str, Any] | None:
@@ -199,5 +211,6 @@ def _last_of(entries: Sequence[Entry], key: str, step: str | None = None) -> Any
 
 
 def _time_of(entries: Sequence[Entry], times: Mapping[int, float], step: str) -> float | None:
+    """When the step was done, for the last time."""
     done = [entry for entry in entries if entry.get("step") == step and entry.get("state") == "done"]
-    return times[int(done[0]["seq"])] if done else None
+    return times[int(done[-1]["seq"])] if done else None

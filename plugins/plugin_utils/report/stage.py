@@ -28,8 +28,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline impo
 
 #: the stages that move the primary, so that clients can lose time and writes
 MOVING = frozenset({"switchover", "failover", "failback"})
-#: the stages that change nothing: they are done when nothing stands in the way
-READS = frozenset({"assess", "baseline"})
+#: the stages that carry out a decision; every other one (assess, baseline, heal) is done when its steps are
+ACTS = MOVING | {"rejoin"}
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def outcome_of(entries: Sequence[Entry], stage: str) -> Outcome | None:
     the last. Only a bad end is believed of it.
     """
     decision, last = decision_of(entries), _last(entries, "outcome")
-    at_goal = bool(decision.get("goal_reached")) and stage not in READS
+    at_goal = bool(decision.get("goal_reached")) and stage in ACTS
     if last:
         said = str((last.get("data") or {}).get("outcome") or last.get("state"))
         word = "nothing_to_do" if said == "done" and at_goal else said
@@ -150,7 +150,8 @@ def outcome_of(entries: Sequence[Entry], stage: str) -> Outcome | None:
         return None
     if at_goal:
         return "nothing_to_do"
-    return "done" if stage in READS or any((entry.get("data") or {}).get("check_mode") for entry in entries) else None
+    checked = decision and any((entry.get("data") or {}).get("check_mode") for entry in entries)
+    return "done" if stage not in ACTS or checked else None
 
 
 def degradations(entries: Iterable[Entry]) -> list[dict[str, str]]:

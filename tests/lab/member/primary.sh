@@ -15,5 +15,8 @@ GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_read_binary_file(text) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 SQL
-    run -d "$database" -c 'GRANT USAGE, CREATE ON SCHEMA public TO canary'
+    # The canary's table is made once, by an owner, as docs/canary.md asks; the canary itself only inserts and reads.
+    run -d "$database" -c 'GRANT USAGE ON SCHEMA public TO canary' -c "CREATE TABLE continuity_canary (
+        run_id text NOT NULL, seq bigint NOT NULL, written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (run_id, seq))" -c 'GRANT SELECT, INSERT ON continuity_canary TO canary'
 done < clusters

@@ -25,9 +25,22 @@ import pytest
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config, Login
 
-TABLE = (
+HBA = "host all all all trust\nhost replication all all trust\n"
+FUNCTIONS = "pg_control_system(), pg_current_wal_insert_lsn(), pg_walfile_name(pg_lsn)"
+# What a test finds, whatever the one before it did.
+FRESH = (
+    "ALTER SYSTEM RESET ALL",
+    "SELECT pg_reload_conf()",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+    "AND pid <> pg_backend_pid()",
+    "DROP DATABASE IF EXISTS shop",
+    "DROP TABLE IF EXISTS continuity_canary, orders",
+    "DROP ROLE IF EXISTS canary",
+    f"GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO PUBLIC",
+    "CREATE ROLE canary LOGIN PASSWORD 'kept-from-everyone-41' CONNECTION LIMIT 10",
     "CREATE TABLE continuity_canary (run_id text NOT NULL, seq bigint NOT NULL, "
-    "written_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run_id, seq))"
+    "written_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (run_id, seq))",
+    "GRANT SELECT, INSERT ON continuity_canary TO canary",
 )
 
 
@@ -41,7 +54,7 @@ def programs() -> Path:
 
 
 def free_port(address: str) -> int:
-    """Below the ports that clients get: one that knocks at a dead server may else be given that very port, and answer."""
+    """Below the ports that clients get: one that calls a dead server may else be given its port, and answer itself."""
     for _attempt in range(100):
         port = random.randint(20000, 30000)
         with socket.socket() as taken:
@@ -72,7 +85,9 @@ class Server:
         return done.stdout
 
     def make(self) -> None:
-        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        self.run(
+            "initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--wal-segsize=1"
+        )
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write("fsync = off\nmax_connections = 30\nshared_buffers = 16MB\nwal_level = replica\n")
 
@@ -80,8 +95,21 @@ class Server:
         options = f"-c listen_addresses={self.address} -c port={self.port} -c unix_socket_directories=''"
         self.run("pg_ctl", "-D", self.data, "-l", self.folder / "log", "-o", options, "-w", "-s", "start")
 
+    @property
+    def started(self) -> bool:
+        return (self.data / "postmaster.pid").exists()
+
+    def refresh(self) -> None:
+        """Back to the state that every test begins with; much faster than a new cluster."""
+        (self.data / "pg_hba.conf").write_text(HBA)
+        if not self.started:
+            self.start()
+        self.signal(signal.SIGCONT)
+        for statement in FRESH:
+            self.sql(statement)
+
     def stop(self) -> None:
-        if (self.data / "postmaster.pid").exists():
+        if self.started:
             self.signal(signal.SIGCONT)
             self.run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "-s", "stop")
 
@@ -146,28 +174,18 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def template(folder: Path) -> Server:
-    """A cluster with the canary's role and table, stopped; tests copy it."""
-    server = Server(folder / "template", "127.0.0.1")
-    _make_folder(server)
-    server.make()
-    server.start()
-    server.sql("CREATE ROLE canary LOGIN PASSWORD 'kept-from-everyone-41' CONNECTION LIMIT 10")
-    server.sql(TABLE)
-    server.sql("GRANT SELECT, INSERT ON continuity_canary TO canary")
-    server.run("pg_ctl", "-D", server.data, "-m", "fast", "-w", "-s", "stop")
-    return server
+def cluster(folder: Path) -> Iterator[Server]:
+    one = Server(folder / "primary", "127.0.0.1")
+    _make_folder(one)
+    one.make()
+    yield one
+    one.stop()
 
 
 @pytest.fixture
-def server(folder: Path, template: Server) -> Iterator[Server]:
-    one = Server(Path(tempfile.mkdtemp(dir=folder)), "127.0.0.1")
-    _make_folder(one)
-    one.run("pg_ctl", "--version")
-    _as_server_user("cp", "-a", template.data, one.data)
-    one.start()
-    yield one
-    one.stop()
+def server(cluster: Server) -> Server:
+    cluster.refresh()
+    return cluster
 
 
 @pytest.fixture
@@ -187,11 +205,6 @@ def _make_folder(server: Server) -> None:
     server.folder.mkdir(exist_ok=True)
     if os.geteuid() == 0:
         shutil.chown(server.folder, "postgres", "postgres")
-
-
-def _as_server_user(*command: object) -> None:
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    subprocess.run([str(word) for word in command], check=True, **user)
 
 
 Make = Callable[..., Config]

@@ -19,6 +19,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import Table, read_surviving
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import Expected
 
+from .conftest import FUNCTIONS
+
 DEFAULTS = {"table": "continuity_canary", "sslmode": "prefer", "timeout_seconds": None, "purge": False}
 GUIDE = Path(__file__).resolve().parents[5] / "docs" / "canary.md"
 
@@ -146,8 +148,7 @@ def test_the_grants_of_the_guide_are_enough_and_no_more(server, config) -> None:
 
 
 def test_the_extra_grant_of_the_guide_is_enough_on_a_hardened_server(server, config) -> None:
-    functions = "pg_control_system(), pg_current_wal_insert_lsn(), pg_walfile_name(pg_lsn)"
-    server.sql(f"REVOKE EXECUTE ON FUNCTION {functions} FROM PUBLIC")
+    server.sql(f"REVOKE EXECUTE ON FUNCTION {FUNCTIONS} FROM PUBLIC")
     with pytest.raises(CanaryError, match="42501.*permission denied for function"):
         control.start(config(), 5, 1.0)
     server.sql(re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)[1])

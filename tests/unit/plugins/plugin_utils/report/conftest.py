@@ -166,10 +166,14 @@ def drill(make):
     def begin(**options):
         run = make("drill", **options)
         run.stage = "baseline"
+        run.decide(0.1, steps=(), goal_reached=True)
         run.entry(0.2, "canary", "started").entry(0.5, "canary")
+        run.entry(0.8, "inject", "started").entry(0.9, "inject")  # before the fault, and after it
+        run.entry(1.1, "inject", "started").entry(1.1, "inject", message="killed the primary on db1")
         run.stage = "failover"
-        run.entry(0.9, "inject", "started").entry(1.1, "inject", message="killed the primary on db1")
         failover(run, 1.7).outcome(2.3, redundancy="not following: db1")
+        run.stage = "heal"
+        run.entry(9.0, "heal", "started").entry(9.5, "heal")
         run.stage = "rejoin"
         run.decide(10.0, steps=("lease", "rejoin", "verify")).steps(10.1, "rejoin", "verify").outcome(10.4)
         run.stage = "failback"

@@ -29,17 +29,17 @@ def test_the_failover_stands_on_top_and_every_stage_below(measured, report_of):
     service = only(report)
     assert (report["verdict"], report["fails"]) == ("passed", False)
     assert (service["stage"], service["from"], service["to"]) == ("failover", "dc1", "dc2")
-    assert [stage["stage"] for stage in service["stages"]] == ["baseline", "failover", "rejoin", "failback"]
-    assert [stage["verdict"] for stage in service["stages"]] == ["passed"] * 4
-    failback = service["stages"][3]
+    assert [stage["stage"] for stage in service["stages"]] == ["baseline", "failover", "heal", "rejoin", "failback"]
+    assert [stage["verdict"] for stage in service["stages"]] == ["passed"] * 5
+    failback = service["stages"][4]
     assert (failback["from"], failback["to"], failback["rto"]["measured_seconds"]) == ("dc2", "dc1", 0.5)
     assert service["next_command"] is None
 
 
 def test_people_are_allowed_for_where_the_drill_pulled_the_trigger(measured, report_of):
     service = only(report_of(measured()))
-    rto, failback = service["rto"], service["stages"][3]["rto"]
-    assert (service["trigger"], service["stages"][3]["trigger"]) == ("injected", "planned")
+    rto, failback = service["rto"], service["stages"][4]["rto"]
+    assert (service["trigger"], service["stages"][4]["trigger"]) == ("injected", "planned")
     assert (rto["measured_seconds"], rto["total_seconds"]) == (2.41, 362.41)
     assert (rto["detection_allowance_seconds"], rto["decision_allowance_seconds"]) == (60, 300)
     assert (failback["total_seconds"], failback["detection_allowance_seconds"]) == (0.5, None)
@@ -120,13 +120,56 @@ def test_what_speaks_for_the_drill_as_a_whole(measured, report_of):
     run.stage = "drill"
     report = report_of(run.outcome(40.0, "failed", message="the fault was not healed"))
     assert (report["verdict"], only(report)["message"]) == ("failed", "the fault was not healed")
-    assert [stage["stage"] for stage in only(report)["stages"]] == ["baseline", "failover", "rejoin", "failback"]
+    assert [stage["stage"] for stage in only(report)["stages"]] == [
+        "baseline",
+        "failover",
+        "heal",
+        "rejoin",
+        "failback",
+    ]
 
 
 def test_a_planned_drill_counts_no_allowances(make, report_of):
     run = make("drill")
     run.stage = "switchover"
     run.decide(1.0).steps(1.1, "demote", "promote", "point", "verify").outcome(1.6).canary(outage=0.4, fault=1.1)
+    run.stage = "failback"
+    run.decide(5.0).steps(5.1, "demote", "promote", "point", "verify").outcome(5.6).canary(outage=0.3, fault=5.1)
     service = only(report_of(run))
     assert (service["verdict"], service["stage"], service["rto"]["total_seconds"]) == ("passed", "switchover", 0.4)
     assert service["rto"]["phases"]["detect"] is None
+
+
+def test_a_baseline_that_is_refused_refuses_the_drill(make, report_of):
+    refusal = {"rule": "no_replica", "measured": "0", "limit": "1", "message": "nobody follows db1", "hint": ""}
+    run = make("drill")
+    run.stage = "baseline"
+    report = report_of(run.decide(0.1, steps=(), refusals=[refusal], refused=True))
+    assert (report["verdict"], report["fails"]) == ("refused", True)
+    assert only(report)["refusals"] == [refusal]
+
+
+def test_a_fault_that_was_not_healed_fails_the_drill(measured, report_of):
+    run = measured()
+    run.stage = "heal"
+    run.outcome(9.6, "failed", message="the fault could not be healed: no answer")
+    report = report_of(run)
+    assert (report["verdict"], report["fails"]) == ("failed", True)
+    assert only(report)["reasons"] == ["heal: the fault could not be healed: no answer"]
+
+
+@pytest.mark.parametrize("stage", ["failover", "rejoin", "failback"])
+def test_a_stage_that_was_cut_off_before_it_decided_failed(make, report_of, stage):
+    run = make("drill")
+    run.stage = stage
+    report = report_of(run.entry(1.0, "canary", "started").entry(1.2, "canary"))
+    assert only(report)["stages"][0]["verdict"] == "failed"
+
+
+def test_a_drill_that_ended_before_its_failback_failed(make, report_of):
+    run = make("drill")
+    run.stage = "switchover"
+    run.decide(1.0).steps(1.1, "demote", "promote", "point", "verify").outcome(1.6).canary(outage=0.4, fault=1.1)
+    report = report_of(run)
+    assert (report["verdict"], report["fails"]) == ("failed", True)
+    assert only(report)["reasons"] == ["the drill ended before its failback"]
