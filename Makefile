@@ -18,7 +18,6 @@ STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecu
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/cache/hypothesis
-export PYTHONDONTWRITEBYTECODE :=
 
 TREE := build/collections/ansible_collections/continuity/dr
 COPY := build/copy/ansible_collections/continuity/dr

@@ -24,7 +24,7 @@ class ActionModule(Step):
         if current is not None:  # within a verb the run's own id and folder need not be repeated
             args["run_id"] = args.get("run_id") or current.run_id
             args["directory"] = args.get("directory") or os.path.join(current.directory, "canary")
-            args["stage"] = args.get("stage") or task_vars.get("continuity_stage") or current.verb
+            args["stage"] = args.get("stage") or self.stage(task_vars)
         try:
             return steps.do(args, self.check_mode)
         except CanaryError as error:

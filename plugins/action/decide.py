@@ -33,17 +33,16 @@ class ActionModule(Step):
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
         data = {**decision.to_dict(), "ports": ports, "observed": {name: _short(seen) for name, seen in view.observed.items()}}
         facts: dict[str, Any] = {"continuity_decision": data}
-        if task_vars.get("continuity_stage") == "baseline":
+        if self.stage(task_vars) == "baseline":
             facts["continuity_baseline"] = {"from_site": decision.from_site, "to_site": decision.to_site}
         return {"changed": False, "decision": data, "ansible_facts": facts}
 
-    @staticmethod
-    def _drilled_site(current: run.Run, task_vars: Mapping[str, Any]) -> str | None:
+    def _drilled_site(self, current: run.Run, task_vars: Mapping[str, Any]) -> str | None:
         """A drill moves to where its baseline looked, and back to where the service came from."""
         if current.verb != "drill":
             return None
         baseline = (task_vars.get("ansible_facts") or {}).get("continuity_baseline") or {}
-        site = baseline.get("from_site" if task_vars.get("continuity_stage") == "failback" else "to_site")
+        site = baseline.get("from_site" if self.stage(task_vars) == "failback" else "to_site")
         return str(site) if site else None
 
     def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:

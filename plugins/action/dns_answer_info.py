@@ -22,4 +22,4 @@ class ActionModule(DnsStep):
         target = read_observation(args)
         with client(target) as primary, client(replace(target, key=None)) as unsigned:
             seen = observe(target, args["type"], primary, unsigned if target.key else None, ask_server, Clock())
-        return with_fact(seen, "observed", task_vars)
+        return with_fact(seen, "continuity_endpoint_observed", task_vars)

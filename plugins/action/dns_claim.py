@@ -13,7 +13,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import merged
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim import Claims
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import read_claim
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns_step import DnsStep, client
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns_step import DnsStep, client, with_fact
 
 
 class ActionModule(DnsStep):

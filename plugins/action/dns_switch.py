@@ -23,8 +23,8 @@ class ActionModule(DnsStep):
 
     def dns_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "verified":
-            return with_fact(self._verify(args), "verified", task_vars)
-        return with_fact(self._switch(args), "pointed", task_vars)
+            return with_fact(self._verify(args), "continuity_endpoint_verified", task_vars)
+        return with_fact(self._switch(args), "continuity_endpoint_pointed", task_vars)
 
     def _switch(self, args: dict[str, Any]) -> dict[str, Any]:
         target, wanted = read_switch(args)

@@ -13,7 +13,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member, MemberError, MemberRefused
 
 #: The journal knows a change of role by what it means for the service.
-JOURNAL = {"stopped": "demote", "primary": "promote", "replica": "rejoin"}
+JOURNAL = {"stopped": "demote", "primary": "promote", "settled": "protect", "replica": "rejoin"}
 FACTS = {"stopped": "continuity_demoted", "primary": "continuity_promoted", "replica": "continuity_rejoined"}
 
 
@@ -32,7 +32,7 @@ class ActionModule(Step):
             raise StepFailed(str(error), reason=error.reason, **error.result) from None
         except ValueError as error:
             raise StepFailed(str(error), reason="bad_input") from None
-        if args["state"] == "primary" and "promotion" not in result:
+        if args["state"] not in FACTS:
             return result
         # What the next steps rest on: where the old primary stopped, where the new one began
         facts = {FACTS[args["state"]]: dict(result)}

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
@@ -91,11 +90,15 @@ options:
     type: float
     default: 3600
   minimum_rows:
-    description: Acknowledged rows that O(state=started) waits for.
+    description:
+      - Acknowledged rows that O(state=started) waits for, counted from now on. V(0) waits for nothing but the client,
+        for a service that is down already.
     type: int
     default: 5
   timeout_seconds:
-    description: The longest wait. 10 s with O(state=started), 30 s with O(state=measured), where it is not given.
+    description:
+      - The longest wait. Where it is not given, 10 s and the time of O(minimum_rows) at O(rate) with O(state=started),
+        30 s with O(state=measured).
     type: float
   run_id:
     description: Run that the rows belong to. Within a verb it is the verb's own run.
@@ -265,7 +268,8 @@ file:
   type: str
 measurement:
   description:
-    - The measurement, as RV(file) keeps it for the stage; also the fact C(continuity_canary). What is not known is null.
+    - The measurement, as RV(file) keeps it for the stage; also the fact C(continuity_canary).
+    - What could not be known is null.
   returned: with O(state=measured)
   type: dict
   sample:

@@ -105,6 +105,11 @@ servers:
   elements: dict
   sample:
     - {address: 198.51.100.153, state: fresh, serial: 2026112207, values: [198.51.100.11], ttl: 5, elapsed_ms: 0.61}
+reason:
+  description: The first problem in one word, null where there is none.
+  returned: success
+  type: str
+  sample: null
 problems:
   description: What stands in the way of a switch, each with C(reason) and C(message).
   returned: success

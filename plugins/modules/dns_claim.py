@@ -170,6 +170,10 @@ held_by:
   type: dict
   sample: {epoch: 6, run_id: 20261122T030000Z-77aa, owner: ann@control2, state: claimed, until: "2026-11-22T03:02:00Z",
     seconds_left: 41.2}
+ansible_facts:
+  description: RV(ignore:continuity_claims) has this result under the record's name, beside the host's other endpoints.
+  returned: with O(state=claimed)
+  type: dict
 reason:
   description:
     - Why it failed, in one word. C(claim_held), C(arbiter_unreachable), C(contended), C(guard_unreadable), C(refused_acl),

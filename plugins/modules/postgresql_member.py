@@ -12,8 +12,9 @@ description:
   - V(stopped) stops a primary cleanly, keeps it stopped over a reboot, makes it come back as a replica only, and
     returns the position of its shutdown checkpoint.
   - V(primary) promotes a replica, after it holds everything up to O(proof_position). On a primary that an earlier
-    V(stopped) froze it undoes that, if nobody else was promoted since. On a running primary it changes nothing but
-    O(synchronous), makes a checkpoint and returns the history of its timelines.
+    V(stopped) froze it undoes that, if nobody else was promoted since. On a running primary it changes nothing.
+  - V(settled) makes a checkpoint on a running primary, sets O(synchronous), and returns the history of its timelines, by
+    which other members decide how to rejoin it.
   - V(replica) makes the member follow O(upstream) again. It follows as it is, is rewound, or is cloned beside its
     old data, which is kept; what cannot be done safely is refused.
   - Runs on the controller and sends scripts to the member; no Python and no driver is needed there.
@@ -21,7 +22,7 @@ options:
   state:
     description: The role the member is to have.
     type: str
-    choices: [primary, replica, stopped]
+    choices: [primary, settled, replica, stopped]
     required: true
   proof_position:
     description:
@@ -39,11 +40,11 @@ options:
         C(replication.user) (C(replicator)) who logs in; the password is in the member's own password file.
     type: dict
   history:
-    description: For O(state=replica), what O(state=primary) returned for the upstream (RV(branch)).
+    description: For O(state=replica), what O(state=settled) returned for the upstream (RV(branch)).
     type: dict
   synchronous:
     description: >-
-      For O(state=primary), the replicas that must confirm every commit from now on. Leave it out to keep what is
+      For O(state=settled), the replicas that must confirm every commit from now on. Leave it out to keep what is
       set; a promotion always lifts it first, or every commit would wait for the old primary.
     type: list
     elements: str
@@ -97,7 +98,7 @@ position:
   type: int
 timeline:
   description: Timeline of the write-ahead log.
-  returned: success
+  returned: when it is known
   type: int
 sessions:
   description: Client sessions that were open when the primary was stopped (user, database, client, application).
@@ -105,11 +106,11 @@ sessions:
   type: list
 protection:
   description: What synchronous replication was lifted by the promotion, and what it is now.
-  returned: when state is primary
+  returned: when it was promoted or settled
   type: dict
 branch:
   description: Where a primary stands (system_id, timeline, position, history), for members that rejoin it.
-  returned: when state is primary
+  returned: when state is settled
   type: dict
 method:
   description: How a replica came back, one of V(none), V(follow), V(rewind), V(clone).

@@ -11,7 +11,7 @@ description:
     measurements, and writes C(report.json), C(report.md) and C(junit.xml) beside them. Building it again from the same
     directory gives the same report.
   - The verdict of the run is that of its worst service, in the order V(failed), V(refused), V(objective_missed),
-    V(degraded), V(not_measured), V(passed), V(nothing_to_do). C(docs/reports.md) says when each of them holds.
+    V(degraded), V(not_measured), V(passed), V(nothing_to_do). C(docs/report.md) says when each of them holds.
   - A service that was moved never passes without a measurement of its outage and its loss.
   - This is an action that works in the controller's process. The task's host is never connected to.
 options:

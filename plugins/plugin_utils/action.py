@@ -140,6 +140,12 @@ class Step(ActionBase):  # type: ignore[misc]
             raise Unreachable(f"{self._host()} cannot be reached: {_first_line(failure)}") from None
         return Output(int(done["rc"]), str(done["stdout"]), str(done["stderr"]))
 
+    def stage(self, task_vars: Mapping[str, Any]) -> str:
+        """The part of a verb this step belongs to; play variables reach an action as templates."""
+        current = run.current()
+        stage = self._templar.template(task_vars.get("continuity_stage") or (current.verb if current else ""))
+        return str(stage)
+
     def raise_if_refused(self, output: Output, lease: leases.Lease | None) -> None:
         """Turn a member's own refusal (its lease, its epoch) into ours."""
         refused = leases.refusal(output.stdout)
@@ -173,7 +179,7 @@ class Step(ActionBase):  # type: ignore[misc]
         service = args.get("service") or task_vars.get("inventory_hostname")
         if current is None or self.journal_step is None or service not in current.services:
             return
-        data = {"stage": task_vars.get("continuity_stage", current.verb), "check_mode": self.check_mode}
+        data = {"stage": self.stage(task_vars), "check_mode": self.check_mode}
         data.update(self.journal_data(args, result) if result else self.journal_intent(args))
         journal.append(current.directory, current.run_id, str(service), self.journal_step, state, data)
 

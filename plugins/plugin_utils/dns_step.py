@@ -45,9 +45,7 @@ def client(target: Target) -> Client:
 
 
 def with_fact(result: dict[str, Any], fact: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the result to the host's fact ``continuity_endpoint_<fact>``, beside those of its other endpoints."""
-    name = f"continuity_endpoint_{fact}"
+    """Add the result to a fact of the host, under the record's name and beside those of its other endpoints."""
     facts = task_vars.get("ansible_facts") or {}
-    others = task_vars.get(name) or facts.get(name) or {}
     kept = {key: value for key, value in result.items() if key not in ("diff", "warnings")}
-    return {**result, "ansible_facts": {name: {**others, result["name"]: kept}}}
+    return {**result, "ansible_facts": {fact: {**(facts.get(fact) or {}), result["name"]: kept}}}

@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -30,3 +33,25 @@ if not _importable():  # ansible-test and an installed collection bring their ow
 
 settings.register_profile("continuity", deadline=None)  # a busy machine is no error
 settings.load_profile("continuity")
+
+
+@pytest.fixture
+def run_ansible(tmp_path):
+    """`run_ansible("playbook", "verb.yml", "-e", "scope=all")` below the test's own directory, as a user with no
+    ansible.cfg and no ANSIBLE_ variables would. Returns the finished process; `stdout` holds both streams."""
+    import ansible_collections.continuity.dr.plugins as plugins
+
+    def run(command, *arguments, **environment):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        clean.update(HOME=str(tmp_path), NO_COLOR="1", ANSIBLE_COLLECTIONS_PATH=str(_collections_of(plugins)))
+        return subprocess.run(
+            [sys.executable, "-m", "ansible", command, *map(str, arguments)],
+            cwd=tmp_path, env={**clean, **environment}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def _collections_of(package):
+    return Path(next(iter(package.__path__))).parents[3]

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The canary itself: a process of its own that writes numbered rows through the endpoint's name and notes what became

@@ -46,7 +46,7 @@ def controller() -> tuple[int, str]:
 
 
 def start(config: Config, minimum_rows: int, timeout: float) -> dict[str, Any]:
-    """Have a client that writes; returns once `minimum_rows` are acknowledged.
+    """Have a client that writes; returns once `minimum_rows` are acknowledged from now on (0: as soon as it runs).
 
     A client that already writes this ledger is left alone (`changed` False). Raises CanaryError, after stopping what it
     started, when the rows do not come within `timeout` seconds: the text says what stood in the way.
@@ -55,9 +55,9 @@ def start(config: Config, minimum_rows: int, timeout: float) -> dict[str, Any]:
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     changed = not in_use(path)
     tail = Tail(path)
+    tail.poll()  # what was acknowledged earlier does not prove that the canary can write now
     if changed:
         Path(config.stop_file).unlink(missing_ok=True)
-        tail.poll()  # what an earlier client wrote proves nothing about this one
         _launch(config)
     acknowledged: list[int] = []
 

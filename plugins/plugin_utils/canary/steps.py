@@ -19,6 +19,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import E
 
 Arguments = Mapping[str, Any]
 
+START_SECONDS = 10.0
+MEASURE_SECONDS = 30.0
+
 
 def do(args: Arguments, check_mode: bool) -> dict[str, Any]:
     """Bring the canary into `args["state"]`; in check mode only say what would change."""
@@ -42,10 +45,18 @@ def _set_up(args: Arguments, check_mode: bool) -> dict[str, Any]:
             )
         statements = table.missing(args["role"])
         if statements and not check_mode:
-            table.make(statements)
+            _make(table, statements)
         return {"changed": bool(statements), "statements": statements}
     finally:
         table.close()
+
+
+def _make(table: Table, statements: list[str]) -> None:
+    try:
+        table.make(statements)
+    except CanaryError as error:
+        advice = "Next: run set_up with an owner, or run the SQL of docs/canary.md as one"
+        raise CanaryError(f"the canary's table was not made: {error}. {advice}", reason="table_failed") from None
 
 
 def _started(args: Arguments, check_mode: bool) -> dict[str, Any]:
@@ -66,7 +77,8 @@ def _started(args: Arguments, check_mode: bool) -> dict[str, Any]:
     )
     if check_mode:
         return {"changed": not in_use(config.ledger), "ledger": config.ledger}
-    return control.start(config, args["minimum_rows"], args["timeout_seconds"] or 10.0)
+    slowest = START_SECONDS + args["minimum_rows"] / config.rate
+    return control.start(config, args["minimum_rows"], args["timeout_seconds"] or slowest)
 
 
 def _measured(args: Arguments, check_mode: bool) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def _measured(args: Arguments, check_mode: bool) -> dict[str, Any]:
         expected=_expected(args.get("expected")),
         fenced=[_fenced(one) for one in args.get("fenced") or ()],
         stable_for_seconds=args["stable_for_seconds"],
-        timeout_seconds=args["timeout_seconds"] or 30.0,
+        timeout_seconds=args["timeout_seconds"] or MEASURE_SECONDS,
     )
     measurement = measuring.take(request)
     file = str(measuring.measurement_file(ledger))

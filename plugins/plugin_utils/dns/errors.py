@@ -16,8 +16,8 @@ PREREQUISITE_CODES = frozenset({"NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN"})
 RCODES = {
     "REFUSED": (
         "refused_acl",
-        "{server} refused the change: the key {key} may not change this name and type in {zone}, or the zone "
-        "is frozen. Compare the zone's update-policy, and `rndc thaw` a frozen zone",
+        "{server} refused the change: the key {key} may not change this name and type in {zone}, the zone is frozen, "
+        "or the server is a secondary. Compare the zone's update-policy, `rndc thaw` a frozen zone, give the primary",
     ),
     "NOTAUTH": (
         "not_authoritative",

@@ -70,6 +70,7 @@ def observe(
         "epoch": guard.epoch if guard else 0,
         "claim": describe(guard, clock.now()) if guard else None,
         "servers": [answer.describe(answer.state(values, serial)) for answer in answers],
+        "reason": found.problems[0]["reason"] if found.problems else None,
         "problems": found.problems,
     }
 

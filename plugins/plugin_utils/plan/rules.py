@@ -24,7 +24,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.schema import k
 
 OWN_ROLES = "continuity.dr."
 RESERVED = {"all", "ungrouped", "localhost"}
-NEAR_MISS = 0.8
+NEAR_MISS = 0.66
 
 _TIER_WORD = re.compile(r"tier-[0-9]+", re.ASCII)
 

@@ -65,6 +65,8 @@ class Member:
             return self.stopped(upstream, args["timeout"])
         if args["state"] == "primary":
             return self.primary(args)
+        if args["state"] == "settled":
+            return self.settled(args)
         if upstream is None or not args.get("history"):
             raise ValueError("state=replica needs upstream and history")
         return self.replica(upstream, rejoin.Branch.from_server(args["history"]), args)
@@ -97,17 +99,17 @@ class Member:
         }
 
     def primary(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Promote, undo a stop, or settle a primary, by what the member is now."""
+        """Promote a replica, or undo a stop, by what the member is now."""
         seen = self.observed() if self.check_mode or args.get("proof_position") is None else None
         if seen is not None and not seen.is_replica:
-            return self._again_or_settle(seen, args)
+            return self._start_again(seen, args)
         if self.check_mode:
             return {"changed": True, "state": "primary"}
         return self._promote(args)
 
-    def _again_or_settle(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
+    def _start_again(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
         if seen.is_primary:
-            return self._settle(args)
+            return {"changed": False, "state": "primary", "timeline": seen.timeline, "position": seen.position}
         if not seen.engine.get("stopped_cleanly"):
             raise MemberRefused(Refusal(
                 "not_a_frozen_primary", str(seen.engine.get("control_state") or seen.role), "a cleanly stopped primary",
@@ -120,13 +122,14 @@ class Member:
             raise MemberError(f"{self.cluster.member} was started and is {again.role}, not primary", "not_started")
         return {"changed": True, "state": "primary", "timeline": again.timeline, "position": again.position, "restarted": True}
 
-    def _settle(self, args: Mapping[str, Any]) -> dict[str, Any]:
+    def settled(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a checkpoint on a running primary and read its history; say who must confirm commits from now on."""
         if self.check_mode:
-            return {"changed": False, "state": "primary"}
+            return {"changed": False, "state": "settled"}
         stdout = self._run(act.settle(self.service, self.lease, self.cluster, args.get("synchronous")), 40)
         branch = _last_json(stdout)
         return {
-            "changed": "@@changed" in stdout.splitlines(), "state": "primary", "branch": branch,
+            "changed": "@@changed" in stdout.splitlines(), "state": "settled", "branch": branch,
             "timeline": branch["timeline"], "position": branch["position"],
             "protection": {"synchronous": args.get("synchronous")},
         }

@@ -251,6 +251,16 @@ def test_a_second_start_leaves_the_first_client_alone(config) -> None:
     assert first["pid"] == second["pid"]
 
 
+def test_a_running_client_that_cannot_write_any_more_is_noticed(server, config) -> None:
+    tail = start(config())
+    server.stop()
+    wait_for(tail, "connect_refused")
+    with pytest.raises(CanaryError, match="had 0 of 5 writes acknowledged within 0.5 s: connect_refused"):
+        control.start(config(), 5, 0.5)
+    assert in_use(config().ledger), "what somebody else has started goes on"
+    assert control.start(config(), 0, 0.5)["changed"] is False, "a service that is down can still be watched"
+
+
 def test_two_clients_cannot_write_one_ledger(config) -> None:
     one = config()
     start(one)

@@ -67,7 +67,9 @@ def test_set_up_on_a_standby_is_refused(pair) -> None:
 
 def test_set_up_without_the_right_to_says_so(server) -> None:
     server.sql("DROP TABLE continuity_canary")
-    with pytest.raises(CanaryError, match="permission denied for schema public .42501."):
+    with pytest.raises(
+        CanaryError, match="permission denied for schema public .42501.. Next: run set_up with an owner"
+    ):
         steps.do(arguments(server, "set_up"), False)
 
 

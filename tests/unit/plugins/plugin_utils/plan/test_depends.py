@@ -22,7 +22,13 @@ def test_a_service_depends_on_the_services_of_the_functions_below_its_own():
 
 
 def test_a_function_without_services_passes_on_what_it_depends_on():
-    functions = {"a": {"depends_on": ["b"]}, "b": {"depends_on": ["c", "d"]}, "c": {"depends_on": ["e"]}, "d": {}, "e": {}}
+    functions = {
+        "a": {"depends_on": ["b"]},
+        "b": {"depends_on": ["c", "d"]},
+        "c": {"depends_on": ["e"]},
+        "d": {},
+        "e": {},
+    }
     services = {"a1": {"function": "a"}, "d1": {"function": "d"}, "e1": {"function": "e"}}
     assert service_dependencies(functions, services)["a1"] == ["e1", "d1"]
 

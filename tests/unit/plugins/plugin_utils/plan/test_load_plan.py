@@ -128,5 +128,7 @@ def test_what_is_no_plan_is_a_broken_plan(data):
 
 
 def test_a_missing_library_is_named_with_its_installation(monkeypatch, plan):
-    monkeypatch.setattr(plans, "MISSING_LIBRARY", "the Python library jsonschema is missing (x): pip install jsonschema")
+    monkeypatch.setattr(
+        plans, "MISSING_LIBRARY", "the Python library jsonschema is missing (x): pip install jsonschema"
+    )
     assert plans.load_plan(plan).errors == ["the Python library jsonschema is missing (x): pip install jsonschema"]

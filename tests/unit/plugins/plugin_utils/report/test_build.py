@@ -351,3 +351,24 @@ def test_a_broken_run_is_named(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ReportError, match=r"run\.json cannot be read"):
         build(tmp_path)
+
+
+def test_a_member_that_rejoined_takes_back_what_was_missing(make, report_of):
+    missing = "not following: db1"
+    run = make("switchover").decide(0.5, redundancy=missing).steps(0.6, "promote", "point")
+    assert only(report_of(run.outcome(1.0)))["redundancy"]["state"] == missing
+    run = make("switchover", name="whole").decide(0.5, redundancy=missing).steps(0.6, "promote", "point", "rejoin")
+    assert only(report_of(run.outcome(1.0)))["redundancy"] is None
+
+
+def test_the_steps_do_not_end_an_outage_that_the_canary_saw_go_on(moved, report_of):
+    run = moved("failover").canary(outage=None)
+    run.run["inputs"]["outage_started"] = run.run["started"] - 600
+    rto = only(report_of(run))["rto"]
+    assert (rto["measured_seconds"], rto["source"]) == (None, "canary")
+
+
+def test_a_step_that_failed_without_an_outcome_failed(make, report_of):
+    report = report_of(make("assess").entry(0.5, "decide", "failed", msg="the plan is wrong"))
+    assert ended(report) == ("failed", True)
+    assert only(report)["outcome"] == "failed"

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import VERDICTS
 
-DOCS = next(parent for parent in Path(__file__).parents if (parent / "docs/reports.md").is_file()) / "docs"
+DOCS = next(parent for parent in Path(__file__).parents if (parent / "docs/report.md").is_file()) / "docs"
 
 
 def change(report, path, value):
@@ -53,7 +53,7 @@ def test_what_is_no_report_is_refused(drill, report_of, schema, path, value):
 
 
 def test_the_guide_explains_every_verdict_in_their_order():
-    text = (DOCS / "reports.md").read_text()
+    text = (DOCS / "report.md").read_text()
     found = [
         line.split("`")[1] for line in text.split("## RTO")[0].split("\n") if line.startswith("| `") and "|" in line[2:]
     ]
@@ -61,7 +61,7 @@ def test_the_guide_explains_every_verdict_in_their_order():
 
 
 def test_the_guide_names_every_field_of_a_service(drill, report_of):
-    text = (DOCS / "reports.md").read_text()
+    text = (DOCS / "report.md").read_text()
     report = report_of(drill())
     service = set(report["services"][0]) - {"service", "function", "tier", "stage", "trigger"}
     assert [

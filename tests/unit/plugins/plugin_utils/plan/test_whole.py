@@ -1,0 +1,106 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan import load_plan
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import member_sites, service_groups
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import Inventory, whole_run
+
+COMMAND_LINE = {"subset": None, "tags": ("all",), "skip_tags": (), "start_at_task": None, "step": False}
+ADDRESSES = {"db1": "198.51.100.11", "db2": "203.0.113.11"}
+
+
+@pytest.fixture
+def inventory(plan):
+    loaded = load_plan(plan)
+    groups = {"all": ["db1", "db2", *loaded.services], "dc1": ["db1"], "second": ["db2"]}
+    for member in loaded.services["accounts-db"]["members"]:
+        member["port"] = 5434
+    groups.update(service_groups(loaded.plan, loaded.services, member_sites(loaded.plan["sites"], groups)))
+    return Inventory(
+        groups=groups,
+        plan=loaded.plan,
+        sources=["hosts.yml", "plan.yml"],
+        service_of=lambda name: without_secrets(loaded.services[name]),
+        address_of=ADDRESSES.__getitem__,
+    )
+
+
+def begun(inventory, command_line=(), **extra):
+    return whole_run("failover", {**COMMAND_LINE, **dict(command_line)}, extra, inventory, 1795317300.0)
+
+
+def test_a_whole_run(inventory):
+    whole, errors = begun(inventory, scope="all", source_site="dc1", target_site="dc2")
+    assert errors == []
+    assert list(whole.services) == ["accounts-db", "payments-db"]  # wave order, not the order of the plan
+    assert whole.members == ["db1", "db2"]
+    assert whole.services["payments-db"]["members"][1] == {
+        "host": "db2",
+        "cluster": "15/payments",
+        "port": 5433,
+        "site": "dc2",
+        "address": "203.0.113.11",
+        "replication_address": "203.0.113.11",
+    }
+    assert whole.inputs["target_site"] == "dc2"
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (
+            {"subset": "db1"},
+            "--limit db1: would cut a part of the run away; allowed: choose services with -e scope=...",
+        ),
+        ({"tags": ("all", "fence")}, "--tags fence: would cut a part of the run away"),
+        ({"tags": ["never", "x"]}, "--tags never,x: would"),
+        ({"skip_tags": ("fence",)}, "--skip-tags fence: would"),
+        ({"start_at_task": "Promote"}, "--start-at-task Promote: would"),
+        ({"step": True}, "--step: would"),
+    ],
+)
+def test_a_part_of_a_run_is_refused(inventory, option, told):
+    whole, errors = begun(inventory, option, scope="all")
+    assert whole is None
+    assert errors[0].startswith(told)
+
+
+def test_no_plan_is_refused_with_what_was_given(inventory):
+    whole, errors = begun(dataclasses.replace(inventory, plan=None), {"step": True}, scope="all")
+    assert whole is None
+    assert errors[0].startswith("--step: ")
+    assert errors[1].startswith("no plan was loaded (inventory sources: hosts.yml, plan.yml). Pass it with -i plan.yml")
+
+
+def test_a_wrong_plan_is_refused_with_its_errors(inventory):
+    broken = dataclasses.replace(inventory, plan={"id": None, "errors": ["plan.id: is missing", "x"]})
+    assert begun(broken, scope="all") == (None, ["plan.id: is missing", "x"])
+
+
+def test_inputs_scope_and_machines_are_refused_at_once(inventory):
+    inventory.groups["second"].remove("db2")
+    whole, errors = begun(inventory, {"subset": "x"}, scope="payments,mail", target_site="dc9")
+    assert whole is None
+    assert [text.split(":")[0] for text in errors] == [
+        "--limit x",
+        "target_site",
+        "scope",
+        "services.payments-db.members[1]",
+    ]
+
+
+def test_machines_of_services_out_of_scope_are_nobodys_business(inventory):
+    inventory.groups["all"].append("db3")
+    assert begun(inventory, scope="accounts")[1] == []
+
+
+def test_addresses_are_checked_once_the_machines_are_right(inventory):
+    same = dataclasses.replace(inventory, address_of=lambda host: "db.internal")
+    errors = begun(same, scope="payments-db")[1]
+    assert any("cannot stand in the record" in text for text in errors)
