@@ -9,7 +9,7 @@ endif
 
 VENV := .venv
 INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
-DRILL_ARGS ?= -e scope=payments -e fault=primary_crashed
+DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
 PYTEST_ARGS ?= -q
 STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule

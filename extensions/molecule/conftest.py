@@ -18,11 +18,17 @@ import json
 import os
 import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import testinfra
 from testinfra.host import Host
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "lab"))
+import harness  # noqa: E402 the path above comes first
 
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories" / "lab" / "hosts.yml"
 CONNECTION = "{{ [ansible_user, ansible_host, ansible_ssh_private_key_file, ansible_ssh_args] }}"
@@ -67,3 +73,27 @@ def client(machines: dict[str, Host]) -> Host:
 def controller() -> Host:
     """This machine, where Ansible runs."""
     return testinfra.get_host("local://")
+
+
+@pytest.fixture
+def verb() -> Callable[..., harness.Result]:
+    """Run a verb once more: ``verb("failover", "scope=payments")``."""
+    return harness.run_verb
+
+
+@pytest.fixture
+def by_hand() -> Callable[..., str]:
+    """Do something as root on a machine, past Ansible: ``by_hand("db1", "systemctl stop ...")``."""
+    return harness.inside
+
+
+@pytest.fixture
+def dns_by_hand() -> Callable[[str, str], None]:
+    """Set a service's record past the collection: ``dns_by_hand("payments-db", "198.51.100.11")``."""
+    return harness.set_record
+
+
+@pytest.fixture
+def last_report() -> Callable[[str], dict[str, Any]]:
+    """The newest report of a verb that moved something or was refused: ``last_report("failover")``."""
+    return harness.last_report

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import merged_fact
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim import Claims
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import read_claim
@@ -28,5 +27,4 @@ class ActionModule(DnsStep):
                 return claims.observe()
             if args["state"] == "released":
                 return claims.release(self.check_mode)
-            claimed = claims.claim(self.check_mode)
-            return {**claimed, "ansible_facts": merged_fact(task_vars, "continuity_claims", {claimed["name"]: dict(claimed)})}
+            return with_fact(claims.claim(self.check_mode), "continuity_claims", task_vars)

@@ -30,7 +30,7 @@ class ActionModule(DnsStep):
         target, wanted = read_switch(args)
         with client(target) as primary:
             switch = Switch(target, args["type"], wanted, primary, Clock(), args["deadline"])
-            outcome = switch.plan() if self.check_mode else switch.run(args.get("guard"))
+            outcome = switch.plan(args["guard"]) if self.check_mode else switch.run(args["guard"])
         result = describe(outcome, target, args["type"], wanted)
         if self.diff_mode:
             result["diff"] = diff(outcome, target, args["type"])

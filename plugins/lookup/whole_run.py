@@ -139,7 +139,7 @@ class _Reader:
         plan = self._hostvars.raw_get("localhost").get(PLAN)
         return Inventory(
             groups={name: list(hosts) for name, hosts in self._groups.items()},
-            plan=None if plan is None else without_secrets(_plain(plan)),
+            plan=without_secrets(_plain(plan)) if isinstance(plan, Mapping) else None,
             sources=[str(source) for source in context.CLIARGS.get("inventory") or ()],
             service_of=self._service,
             address_of=self._address,

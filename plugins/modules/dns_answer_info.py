@@ -8,10 +8,10 @@ short_description: Read a DNS record at the primary and at every authoritative s
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - Asks the zone's primary and, in parallel, each of the zone's other name servers for one record, the zone's serial and the
-    claim beside the record.
-  - A server that does not answer, a key that is not accepted or a guard that cannot be read is data in the result, not a
-    failure. Every wait is bounded.
+  - Asks the zone's primary and, in parallel, each of the zone's other name servers for one record, the zone's serial
+    and the claim beside the record.
+  - A server that does not answer, a key that is not accepted or a guard that cannot be read is data in the result,
+    not a failure. Every wait is bounded.
 options:
   type:
     description:
@@ -52,8 +52,8 @@ reachable:
   sample: true
 source:
   description:
-    - Where the values below come from. The primary, or where it does not answer the server with the latest serial; null
-      where no server answers.
+    - Where the values below come from. The primary, or where it does not answer the server with the latest serial;
+      null where no server answers.
   returned: success
   type: str
   sample: 198.51.100.153
@@ -90,16 +90,21 @@ guard:
   sample: epoch=7 run=20261122T031500Z-3f9a state=switched until=2026-11-22T03:15:09Z owner=user@control1
 claim:
   description:
-    - The guard's parts C(epoch), C(run_id), C(owner), C(state), C(until), and C(seconds_left) until another run may take it.
-      Null where there is no guard.
+    - The guard's parts C(epoch), C(run_id), C(owner), C(state), C(until), and C(seconds_left) until another run may
+      take it. Null where there is no guard.
   returned: success
   type: dict
-  sample: {epoch: 7, run_id: 20261122T031500Z-3f9a, owner: user@control1, state: switched, until: "2026-11-22T03:15:09Z",
-    seconds_left: 0.0}
+  sample:
+    epoch: 7
+    run_id: 20261122T031500Z-3f9a
+    owner: user@control1
+    state: switched
+    until: "2026-11-22T03:15:09Z"
+    seconds_left: 0.0
 servers:
   description:
-    - Every server, the primary first, with C(address), C(state) (C(fresh), C(stale), C(lame), C(servfail), C(unreachable)),
-      C(serial), C(values), C(ttl) and C(elapsed_ms). Fresh is what agrees with RV(source).
+    - Every server, the primary first, with C(address), C(state) (C(fresh), C(stale), C(lame), C(servfail),
+      C(unreachable)), C(serial), C(values), C(ttl) and C(elapsed_ms). Fresh is what agrees with RV(source).
   returned: success
   type: list
   elements: dict
@@ -117,7 +122,9 @@ problems:
   elements: dict
   sample: []
 ansible_facts:
-  description: RV(ignore:continuity_endpoint_observed) has this result under the record's name, beside the host's other endpoints.
+  description:
+    - RV(ignore:continuity_endpoint_observed) has this result under the record's name, beside the host's other
+      endpoints.
   returned: success
   type: dict
 """

@@ -8,18 +8,19 @@ short_description: Take, renew, give back or read the claim of a DNS endpoint
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - Keeps two runs from moving the same endpoint. The claim is one TXT record beside the endpoint (the guard), changed by
-    compare-and-swap through RFC 2136 prerequisites, so of two runs exactly one wins, wherever they are started.
-  - Each claim carries an epoch that grows with every new claim and never goes down. M(continuity.dr.dns_switch) moves the
-    record only while the guard is exactly this run's claim.
-  - A claim that nobody gives back ends by itself. Its holder may trust it until 30 seconds before RV(ignore:until), others take
-    it 30 seconds after, so controllers whose clocks are up to a minute apart stay safe.
-  - The guard reads C(epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host). A TXT
-    record at that name that is not a guard is never overwritten.
+  - Keeps two runs from moving the same endpoint. The claim is one TXT record beside the endpoint (the guard), changed
+    by compare-and-swap through RFC 2136 prerequisites, so of two runs exactly one wins, wherever they are started.
+  - Each claim carries an epoch that grows with every new claim and never goes down. M(continuity.dr.dns_switch) moves
+    the record only while the guard is exactly this run's claim.
+  - A claim that nobody gives back ends by itself. Its holder may trust it until 30 seconds before RV(ignore:until),
+    others take it 30 seconds after, so controllers whose clocks are up to a minute apart stay safe.
+  - The guard reads C(epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host). A
+    TXT record at that name that is not a guard is never overwritten.
 options:
   state:
     description:
-      - V(claimed) takes the claim, or renews this run's own. Refused with RV(ignore:reason=claim_held) while another run holds it.
+      - V(claimed) takes the claim, or renews this run's own. Refused with RV(ignore:reason=claim_held) while another
+        run holds it.
       - V(released) gives this run's claim back; the epoch stays. A claim that is not this run's is left alone.
       - V(observed) reads it, with one question; to check right before something that cannot be undone.
     type: str
@@ -41,14 +42,14 @@ options:
     default: 120
   minimum_epoch:
     description:
-      - The highest epoch known elsewhere, for example on the members. The claim's epoch will be above it even if the guard
-        was deleted by hand.
+      - The highest epoch known elsewhere, for example on the members. The claim's epoch will be above it even if the
+        guard was deleted by hand.
     type: int
     default: 0
   type:
     description:
-      - Type of the record the claim is made for. With it, each claim also proves that the key may change that record, by
-        deleting a value that cannot exist, so a missing right shows before anything is stopped.
+      - Type of the record the claim is made for. With it, each claim also proves that the key may change that record,
+        by deleting a value that cannot exist, so a missing right shows before anything is stopped.
     type: str
     choices: [A, AAAA, CNAME, TXT]
 attributes:
@@ -168,17 +169,23 @@ held_by:
   description: Who holds the claim.
   returned: when refused with RV(reason=claim_held)
   type: dict
-  sample: {epoch: 6, run_id: 20261122T030000Z-77aa, owner: ann@control2, state: claimed, until: "2026-11-22T03:02:00Z",
-    seconds_left: 41.2}
+  sample:
+    epoch: 6
+    run_id: 20261122T030000Z-77aa
+    owner: ann@control2
+    state: claimed
+    until: "2026-11-22T03:02:00Z"
+    seconds_left: 41.2
 ansible_facts:
-  description: RV(ignore:continuity_claims) has this result under the record's name, beside the host's other endpoints.
+  description:
+    - RV(ignore:continuity_claims) has this result under the record's name, beside the host's other endpoints.
   returned: with O(state=claimed)
   type: dict
 reason:
   description:
-    - Why it failed, in one word. C(claim_held), C(arbiter_unreachable), C(contended), C(guard_unreadable), C(refused_acl),
-      C(tsig_badkey), C(tsig_badsig), C(tsig_badtime), C(not_authoritative), C(not_zone), C(formerr), C(servfail),
-      C(notimp), C(unknown), C(bad_input), C(library_missing).
+    - Why it failed, in one word. C(claim_held), C(arbiter_unreachable), C(contended), C(guard_unreadable),
+      C(refused_acl), C(tsig_badkey), C(tsig_badsig), C(tsig_badtime), C(not_authoritative), C(not_zone), C(formerr),
+      C(servfail), C(notimp), C(unknown), C(bad_input), C(library_missing).
   returned: failure
   type: str
   sample: claim_held

@@ -8,19 +8,20 @@ short_description: Move a DNS record from an expected value to a new one, as one
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - Sends one UPDATE message (RFC 2136) whose prerequisites are the exact expected value, the absence of an alias and the
-    exact guard of this run's claim. The record and the guard move together or not at all, and the record is never empty
-    in between.
+  - Sends one UPDATE message (RFC 2136) whose prerequisites are the exact expected value, the absence of an alias and
+    the exact guard of this run's claim. The record and the guard move together or not at all, and the record is never
+    empty in between.
   - What somebody else changed meanwhile is kept and reported as C(conflict). A run that lost its claim is told
     C(stale_epoch).
-  - An answer C(NOERROR) is read back before it counts. Where the answer is lost the record is read again, so a switch is
-    never reported to have failed when it was applied.
+  - An answer C(NOERROR) is read back before it counts. Where the answer is lost the record is read again, so a switch
+    is never reported to have failed when it was applied.
   - Nothing is sent when the goal is reached already.
 options:
   state:
     description:
       - V(switched) moves the record at the primary and reads it back.
-      - V(verified) changes nothing and watches every authoritative server until it serves O(value), or until O(deadline).
+      - V(verified) changes nothing and watches every authoritative server until it serves O(value), or until
+        O(deadline).
     type: str
     choices: [switched, verified]
     default: switched
@@ -38,8 +39,8 @@ options:
     required: true
   expected:
     description:
-      - What the record holds now. The exact values as a list, V(absent) for a record that does not exist, or V(any) for
-        whatever is read, which needs O(expected_reason).
+      - What the record holds now. The exact values as a list, V(absent) for a record that does not exist, or V(any)
+        for whatever is read, which needs O(expected_reason).
       - Required with O(state=switched).
     type: raw
   expected_reason:
@@ -52,8 +53,8 @@ options:
     type: int
   run_id:
     description:
-      - The run that holds the claim. Without it (a playbook of your own, without claims) the record moves unless another
-        run holds an open claim, and the guard is left as it is.
+      - The run that holds the claim. Without it (a playbook of your own, without claims) the record moves unless
+        another run holds an open claim, and the guard is left as it is.
     type: str
   epoch:
     description:
@@ -61,10 +62,10 @@ options:
     type: int
   guard:
     description:
-      - The guard's text that M(continuity.dr.dns_claim) returned. With it, O(ttl) and an exact O(expected), the change is
-        sent at once without reading first; its prerequisites hold only if the zone is exactly so.
-      - A repeated task with the same text sends one message that cannot apply; leave it out where no message at all may be
-        sent.
+      - The guard's text that M(continuity.dr.dns_claim) returned. With it, O(ttl) and an exact O(expected), the
+        change is sent at once without reading first; its prerequisites hold only if the zone is exactly so.
+      - A repeated task with the same text sends one message that cannot apply; leave it out where no message at all
+        may be sent.
     type: str
   require:
     description:
@@ -73,8 +74,8 @@ options:
     default: all
   serial:
     description:
-      - With O(state=verified) the zone's serial that each server must have reached, RV(serial_after) of the switch. Default is
-        the primary's present one.
+      - With O(state=verified) the zone's serial that each server must have reached, RV(serial_after) of the switch.
+        Default is the primary's present one.
     type: int
   previous_ttl:
     description:
@@ -138,7 +139,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: C(switched), C(already) (nothing was sent), C(verified), or C(partial) when too few servers serve the value.
+  description:
+    - C(switched), C(already) (nothing was sent), C(verified), or C(partial) when too few servers serve the value.
   returned: always
   type: str
   sample: switched
@@ -146,14 +148,18 @@ before:
   description: C(values), C(ttl) and C(guard) before. C(ttl) is null where it is not known.
   returned: with O(state=switched)
   type: dict
-  sample: {values: [198.51.100.11], ttl: 5, guard: epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z
-      owner=user@control1}
+  sample:
+    values: [198.51.100.11]
+    ttl: 5
+    guard: epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@control1
 after:
   description: The same after, as read back.
   returned: with O(state=switched)
   type: dict
-  sample: {values: [203.0.113.11], ttl: 5, guard: epoch=7 run=20261122T031500Z-3f9a state=switched until=2026-11-22T03:15:09Z
-      owner=user@control1}
+  sample:
+    values: [203.0.113.11]
+    ttl: 5
+    guard: epoch=7 run=20261122T031500Z-3f9a state=switched until=2026-11-22T03:15:09Z owner=user@control1
 serial_before:
   description: The zone's serial before; null where it is not known.
   returned: with O(state=switched)
@@ -171,9 +177,10 @@ applied_at:
   sample: "2026-11-22T03:15:09Z"
 clients_safe_at:
   description:
-    - When no resolver that keeps to the time to live serves the old value any more. Null where the old time to live is not
-      known.
-    - With O(state=switched) as far as the primary knows; with O(state=verified) counted from the last server that followed.
+    - When no resolver that keeps to the time to live serves the old value any more. Null where the old time to live
+      is not known.
+    - With O(state=switched) as far as the primary knows; with O(state=verified) counted from the last server that
+      followed.
     - Clients that keep connections or cache for longer are not seen here.
   returned: success
   type: str
@@ -224,8 +231,8 @@ problems:
   sample: ["value[0]: '2001:db8::1' is not an IPv4 address"]
 ansible_facts:
   description:
-    - RV(ignore:continuity_endpoint_pointed) or RV(ignore:continuity_endpoint_verified) has this result under the record's
-      name, beside the host's other endpoints.
+    - RV(ignore:continuity_endpoint_pointed) or RV(ignore:continuity_endpoint_verified) has this result under the
+      record's name, beside the host's other endpoints.
   returned: success
   type: dict
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused, merged_fact
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import Client
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError, DnsRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Target
@@ -46,6 +46,12 @@ def client(target: Target) -> Client:
 
 def with_fact(result: dict[str, Any], fact: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
     """Add the result to a fact of the host, under the record's name and beside those of its other endpoints."""
-    facts = task_vars.get("ansible_facts") or {}
     kept = {key: value for key, value in result.items() if key not in ("diff", "warnings")}
-    return {**result, "ansible_facts": {fact: {**(facts.get(fact) or {}), result["name"]: kept}}}
+    earlier = _ITEMS.setdefault((str(task_vars.get("inventory_hostname")), fact), {})
+    earlier[result["name"]] = kept
+    return {**result, "ansible_facts": merged_fact(task_vars, fact, earlier)}
+
+
+#: What earlier items of the same task's loop left: ansible-core 2.19 shows an item the facts from before the task
+#: only. A worker process runs one task of one host and ends, so nothing of another task is ever in here.
+_ITEMS: dict[tuple[str, str], dict[str, Any]] = {}

@@ -115,6 +115,12 @@ def wait_booted(container: Container) -> None:
     wait(f"{container.name} boots", booted, BOOT_SECONDS, 0.3)
 
 
+def existing(client: docker.DockerClient) -> dict[str, Container]:
+    """Machine name -> container, for those that exist."""
+    present = {box.name: box for box in client.containers.list(all=True, filters={"label": LABEL})}
+    return {known.name: present[known.container] for known in MACHINES if known.container in present}
+
+
 def remove_all(client: docker.DockerClient) -> list[str]:
     """Remove containers, their volumes and the networks; what was removed."""
     removed = []

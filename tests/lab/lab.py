@@ -103,8 +103,7 @@ def fault(options: argparse.Namespace) -> int:
 
 def _boxes(client: docker.DockerClient) -> dict[str, Container]:
     """Machine name -> container, for those that exist."""
-    present = {box.name: box for box in client.containers.list(all=True, filters={"label": containers.LABEL})}
-    return {known.name: present[known.container] for known in MACHINES if known.container in present}
+    return containers.existing(client)
 
 
 def _must_exist(client: docker.DockerClient) -> None:

@@ -21,7 +21,10 @@ printf 'unit=%s enabled=%s' "$(systemctl is-active $unit)" "$(systemctl is-enabl
 echo
 runuser -u postgres -- timeout 3 /usr/lib/postgresql/15/bin/psql -XAqt -p @PORT@ -d postgres 2>/dev/null <<'SQL' || true
 SELECT 'role=' || CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END
-    || ' timeline=' || timeline_id || ' system_id=' || system_identifier
+    || ' timeline=' || CASE WHEN pg_is_in_recovery()
+       THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), timeline_id)
+       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END
+    || ' system_id=' || system_identifier
     || ' receiver=' || coalesce((SELECT status FROM pg_stat_wal_receiver), '-')
     || ' standbys=' || coalesce((SELECT string_agg(application_name || ':' || state || ':' || sync_state, ',')
                                  FROM pg_stat_replication), '-')

@@ -141,7 +141,13 @@ class NameServers:
         keys = "\n".join(
             f'key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};' for key, secret in SECRETS.items()
         )
-        values: dict[str, object] = {"keys": keys, "directory": home, "port": self.ports[name], "zone": ZONE, **self.ports}
+        values: dict[str, object] = {
+            "keys": keys,
+            "directory": home,
+            "port": self.ports[name],
+            "zone": ZONE,
+            **self.ports,
+        }
         values["statistics"] = self._statistics_port
         return (_COMMON + (_PRIMARY if name == PRIMARY else _SECONDARY)).format(**values)
 
@@ -174,4 +180,3 @@ def _serves(port: int) -> bool:
         except OSError:
             return False
     return answer[:2] == question[:2] and answer[3] & 0x0F == 0 and answer[7] == 1
-

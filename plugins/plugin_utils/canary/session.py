@@ -105,7 +105,8 @@ class Session:
             self._connection.send_query_params(sql.encode(), values)
             finished = self._read(reply, deadline)
         except psycopg.OperationalError as error:
-            reply.state, reply.message = "lost", _text(error)
+            if reply.state != "fatal":  # the server's own last words say more than the broken connection after them
+                reply.state, reply.message = "lost", _text(error)
         else:
             if not finished:
                 reply.state, reply.message = "no_answer", f"no answer within {timeout:g} s"

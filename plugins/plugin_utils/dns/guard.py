@@ -98,6 +98,14 @@ def parse_guard(texts: Sequence[str]) -> Guard | None:
     return Guard(int(epoch), run, state, int(until.timestamp()), owner)
 
 
+def own_text(text: str | None) -> Guard | None:
+    """The guard in a text that one's own claim returned; None for nothing and for what is no guard."""
+    try:
+        return parse_guard([text] if text else [])
+    except GuardUnreadable:
+        return None
+
+
 def standing(until: float, now: float, margin: float = MARGIN_SECONDS) -> Standing:
     """What an open claim is worth at ``now`` by one's own clock.
 

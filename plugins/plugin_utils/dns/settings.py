@@ -79,7 +79,7 @@ def read_target(args: Mapping[str, Any], problems: list[str], key_required: bool
     if not 0.05 <= timeout <= 60:
         problems.append(f"query_timeout: {timeout:g} is not allowed; allowed: 0.05..60 seconds")
     servers = read_addresses("servers", args.get("servers") or (), port, problems)
-    if not servers:
+    if not args.get("servers"):
         problems.append("servers is empty: give the address of the server that accepts updates")
     declared = args.get("authoritative")
     authoritative = None if declared is None else read_addresses("authoritative", declared, port, problems)

@@ -27,8 +27,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import (
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import (
     GUARD_TTL_SECONDS,
-    GuardUnreadable,
-    parse_guard,
+    own_text,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.outcome import Outcome, view
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Target
@@ -38,6 +37,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules imp
     Wanted,
     decide_switch,
     new_ttl,
+    owns,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.values import stored_form
 
@@ -45,6 +45,8 @@ Written = Literal["done", "lost", "unanswered", "unsent"]
 
 #: A prerequisite that fails although the record reads as expected means that others write it all the time.
 LOST_ROUNDS = 5
+AGAIN = "A change was sent and not answered: it may be applied. Run again to know"
+
 #: Seconds between two attempts to reach a primary that does not answer.
 RETRY_SECONDS = 0.2
 
@@ -63,9 +65,15 @@ class Switch:
             Question(target.guard_name, "TXT"),
         )
 
-    def plan(self) -> Outcome:
-        """What ``run`` would do, by the same rules, without sending a change (check mode)."""
+    def plan(self, guard_text: str | None = None) -> Outcome:
+        """What ``run`` would do, by the same rules, without sending a change (check mode).
+
+        The claim before it was not written either: ``guard_text`` stands for it where it is the later one.
+        """
         seen = self._read(unanswered=False)
+        claim = own_text(guard_text)
+        if claim and owns(claim, self.wanted) and (seen.guard is None or seen.guard.epoch < claim.epoch):
+            seen = replace(seen, guard=claim)
         decision = decide_switch(self.wanted, seen, self.target.name, self.clock.now())
         self._stop_on(decision, seen)
         if decision.action == "already":
@@ -106,16 +114,11 @@ class Switch:
 
     def _stop_when_hopeless(self, lost: int, unanswered: bool) -> None:
         if lost >= LOST_ROUNDS:
-            raise DnsError(
-                "conflict",
-                f"{self.target.name} is written by others all the time: {lost} changes in a row came too late",
-            )
+            text = f"{self.target.name} is written by others all the time: {lost} changes in a row came too late"
+            raise DnsError("conflict", text)
         if self.clock.monotonic() >= self.expires:
             text = f"the deadline passed before {self.target.server_names} confirmed the change of {self.target.name}"
-            raise DnsError(
-                "unknown" if unanswered else "timeout",
-                text + ("; it may be applied. Run again to know" if unanswered else ""),
-            )
+            raise DnsError("unknown", f"{text}. {AGAIN}") if unanswered else DnsError("timeout", text)
 
     def _already(self, first: Seen, seen: Seen, unanswered: bool) -> Outcome:
         if unanswered:  # the change was applied and only its answer was lost
@@ -127,21 +130,12 @@ class Switch:
 
     def _assumed(self, guard_text: str | None) -> Seen | None:
         """What the zone must hold if the claim's answer and the expected value are still true."""
-        wanted = self.wanted
-        if (
-            not guard_text
-            or wanted.expected.kind == "any"
-            or wanted.ttl is None
-            or wanted.expected.values == wanted.values
-        ):
+        guard, values = own_text(guard_text), self.wanted.expected.values
+        known = self.wanted.expected.kind != "any" and self.wanted.ttl is not None
+        if guard is None or not known or values == self.wanted.values:
             return None
-        try:
-            guard = parse_guard([guard_text])
-        except GuardUnreadable:
-            return None
-        values = wanted.expected.values
         stored = tuple(stored_form(self.rtype, value) for value in values)
-        return Seen(values, None, stored, guard=guard, guard_stored=(stored_form("TXT", guard_text),))
+        return Seen(values, None, stored, guard=guard, guard_stored=(stored_form("TXT", guard.text()),))
 
     def _read(self, unanswered: bool) -> Seen:
         """Read, again until the deadline: after a promotion clients wait for nothing but this."""
@@ -150,12 +144,7 @@ class Switch:
                 return self._seen(self.primary.ask(*self._questions))
             except Unreachable as error:
                 if self.clock.monotonic() + RETRY_SECONDS >= self.expires:
-                    if unanswered:
-                        raise DnsError(
-                            "unknown",
-                            f"{error}. A change was sent and not answered: it may be applied. Run again to know",
-                        ) from None
-                    raise
+                    raise DnsError("unknown", f"{error}. {AGAIN}") if unanswered else error from None
             self.clock.pause(RETRY_SECONDS)
 
     def _seen(self, answers: Sequence[Answer]) -> Seen:
@@ -167,16 +156,8 @@ class Switch:
             text = f"{self.target.zone} is not a zone of its own at {where}: give the zone the record is in"
             raise DnsError("not_zone", text)
         guard = read_guard(guard_answer, self.target, self.target.server_names)
-        return Seen(
-            record.values,
-            record.ttl,
-            record.stored,
-            record.alias,
-            guard.guard,
-            guard.stored,
-            soa.serial,
-            soa.negative_ttl,
-        )
+        known = (record.values, record.ttl, record.stored, record.alias, guard.guard, guard.stored)
+        return Seen(*known, serial=soa.serial, negative_ttl=soa.negative_ttl)
 
     def _swap(self, seen: Seen, read_along: bool) -> tuple[Written, Seen]:
         """Send the one message; return how it went and what stood before."""

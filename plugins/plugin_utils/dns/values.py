@@ -66,7 +66,8 @@ def check_values(
     clean = [_CHECKS[rtype](f"{field}[{index}]", value, problems) for index, value in enumerate(values)]
     if to_write and rtype in ("A", "AAAA"):
         for index, value in enumerate(clean):
-            problems.extend(f"{field}[{index}]: {value} is {kind}; no client could use it" for kind in _useless(value))
+            kinds = _useless(value) if (":" in value) == (rtype == "AAAA") else []
+            problems.extend(f"{field}[{index}]: {value} is {kind}; no client could use it" for kind in kinds)
     for value in sorted({value for value in clean if clean.count(value) > 1}):
         problems.append(f"{field}: {shown(value)} is given more than once")
     if rtype == "CNAME" and len(set(clean)) > 1:

@@ -40,7 +40,7 @@ def checked_inputs(
 
     `extra`: the extra variables, templates filled in. `now`: seconds since 1970.
     """
-    errors = _foreign(extra)
+    errors = foreign_findings(extra)
     result: dict[str, Any] = {
         "scope": _words(extra, "scope", errors),
         "target_site": _text(extra, "target_site", errors),
@@ -66,7 +66,7 @@ def checked_inputs(
     return result, errors
 
 
-def _foreign(extra: Mapping[str, Any]) -> list[str]:
+def foreign_findings(extra: Mapping[str, Any]) -> list[str]:
     """Variables that are no input: unknown settings, slips of the pen, and what would reach every host."""
     errors = []
     for name in extra:

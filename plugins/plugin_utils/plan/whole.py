@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import member_sites, service_sites
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.inputs import checked_inputs
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.inputs import checked_inputs, foreign_findings
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import (
     address_findings,
     machine_findings,
@@ -18,6 +18,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import Choices, chosen_services
+
+OF_THE_PLAN = frozenset({"continuity_plan", "continuity_service"})
 
 _PARTIAL = {
     "subset": "--limit",
@@ -63,7 +65,10 @@ def whole_run(
 
     `command_line`: Ansible's options. `extra`: the extra variables, filled in. `now`: seconds since 1970.
     """
-    errors = command_line_findings(command_line) + plan_loaded_findings(inventory)
+    errors = command_line_findings(command_line)
+    if OF_THE_PLAN.intersection(extra):  # they would stand before the plan's own in everything that is read below
+        return None, errors + foreign_findings(extra)
+    errors += plan_loaded_findings(inventory)
     if inventory.plan is None or inventory.plan["errors"]:
         return None, errors
     plan = inventory.plan

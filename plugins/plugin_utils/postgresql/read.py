@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Problem, Role
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Problem
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_bytes

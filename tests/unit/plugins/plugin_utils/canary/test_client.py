@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
@@ -135,6 +136,21 @@ def test_a_session_that_the_server_ended_while_idle_costs_no_row(server, config)
         wait_for(tail, "acknowledged")
         time.sleep(0.05)
     assert {row.outcome for row in read(config().ledger).rows} == {"acknowledged"}
+
+
+def test_a_write_that_waits_too_long_is_taken_back_and_one_that_is_cut_off_is_in_doubt(server, config) -> None:
+    tail = start(config())
+    with psycopg.connect(f"{server.dsn('postgres')}") as other:
+        other.execute("LOCK TABLE continuity_canary IN ACCESS EXCLUSIVE MODE")
+        late = wait_for(tail, "57014")[-1]
+        assert (late.outcome, late.error_class) == ("refused", "server_error"), "the server rolled it back in time"
+        waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        deadline = time.monotonic() + 5
+        while not server.sql(waiting):
+            assert time.monotonic() < deadline
+        cut = wait_for(tail, "57P01")[-1]
+        assert (cut.outcome, cut.error_class) == ("in_doubt", "session_ended")
+    wait_for(tail, "acknowledged")
 
 
 def test_it_stops_when_the_watched_process_is_gone_even_as_a_zombie(config) -> None:

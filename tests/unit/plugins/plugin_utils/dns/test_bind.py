@@ -16,20 +16,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dns_named import DEAF, FOLLOWER, LOOPBACK, PRIMARY, SECRETS, NameServers, free_ports
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns import transport, wire
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Change, Question, RecordSet
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim import Claims
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import Claimant
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import Client, ask_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError, DnsRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.observe import observe
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.outcome import Outcome
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Key, Target
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch import Switch
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Expected, Wanted
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.verify import Goal, Verification
-from dns_named import DEAF, FOLLOWER, LOOPBACK, PRIMARY, SECRETS, NameServers, free_ports
 
 ZONE, OLD, NEW, OTHER = "shop.example.", "198.51.100.11", "203.0.113.11", "198.51.100.99"
 NUMBERS = itertools.count()
@@ -188,7 +189,9 @@ def test_clocks_apart_are_shown_both(endpoint: Endpoint, monkeypatch: pytest.Mon
 
 def test_a_zone_the_server_does_not_have(endpoint: Endpoint) -> None:
     wrong: dict[str, Any] = {
-        "zone": "other.example.", "name": "t.other.example.", "guard_name": "_continuity.t.other.example.",
+        "zone": "other.example.",
+        "name": "t.other.example.",
+        "guard_name": "_continuity.t.other.example.",
     }
     with failing("not_authoritative"):
         endpoint.switch(endpoint.wanted(), **wrong)

@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dns_zone import MemoryClock, MemoryZone
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim import ROUNDS, Claims
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import Claimant
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError, DnsRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard, parse_guard
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Key, Target
-from dns_zone import MemoryClock, MemoryZone
 
 NAME, GUARD = "db.shop.example.", "_continuity.db.shop.example."
 TARGET = Target("shop.example.", NAME, (Address("127.0.0.1"),), GUARD, Key("continuity.", "hmac-sha256", "c2VjcmV0"))

@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+from dns_zone import MemoryClock, MemoryZone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim import Claims
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import Claimant
@@ -16,9 +20,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import MAR
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Target
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch import Switch
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Expected, Wanted
-from dns_zone import MemoryClock, MemoryZone
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RUNS = ("run-0", "run-1", "run-2")
 NAME, GUARD = "db.shop.example.", "_continuity.db.shop.example."
@@ -66,10 +67,8 @@ class World:
         self.zone.faults = [action.fault] if action.fault else []
         inner = action.meanwhile
         self.zone.after_read = (lambda: self.do(inner)) if inner else None
-        try:
+        with suppress(DnsError):
             getattr(self, action.verb.replace(" ", "_"))(action.run)
-        except DnsError:
-            pass
         self.zone.after_read = None
         self.check()
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import (
     Claimant,
     decide_claim,

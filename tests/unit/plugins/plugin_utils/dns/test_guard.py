@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import (
     MARGIN_SECONDS,
     OWNER,
@@ -17,8 +20,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import (
     standing,
     timestamp,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEXT = "epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host"
 GUARDS = st.builds(
@@ -74,7 +75,8 @@ def test_what_is_no_guard_is_not_taken_for_one(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_owner", "kept"), [("ann@desk", "ann@desk"), ('a "b\\c=d\n', "a__b_c_d_"), ("", "unknown"), ("é" * 200, "_" * 100)]
+    ("given_owner", "kept"),
+    [("ann@desk", "ann@desk"), ('a "b\\c=d\n', "a__b_c_d_"), ("", "unknown"), ("é" * 200, "_" * 100)],
 )
 def test_an_owner_is_made_fit_to_be_written(given_owner: str, kept: str) -> None:
     assert clean_owner(given_owner) == kept

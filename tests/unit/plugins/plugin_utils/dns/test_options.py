@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import BadInput
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import (
     read_claim,
@@ -42,7 +43,9 @@ def problems(**changed: Any) -> list[str]:
 
 
 def test_good_options_are_understood() -> None:
-    target, wanted = read_switch({**GOOD, "name": "DB.Shop.Example.", "servers": ["198.51.100.153", "2001:db8::53#5353"]})
+    target, wanted = read_switch(
+        {**GOOD, "name": "DB.Shop.Example.", "servers": ["198.51.100.153", "2001:db8::53#5353"]}
+    )
     assert target.name == "db.shop.example."
     assert target.guard_name == "_continuity.db.shop.example."
     assert target.servers == (Address("198.51.100.153", 53), Address("2001:db8::53", 5353))
@@ -122,7 +125,9 @@ def test_each_wrong_option_is_refused(changed: dict[str, Any], expected: str) ->
 
 
 def test_everything_is_told_at_once() -> None:
-    found = problems(name="db.other.example.", value=["::1"], ttl=0, servers=["ns0"], key={**GOOD["key"], "secret": "?"})
+    found = problems(
+        name="db.other.example.", value=["::1"], ttl=0, servers=["ns0"], key={**GOOD["key"], "secret": "?"}
+    )
     for expected in ("not in zone", "not an IPv4", "time to live", "not an IP address", "not base64"):
         assert any(expected in problem for problem in found)
 

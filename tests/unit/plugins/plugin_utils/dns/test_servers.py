@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from dns_zone import MemoryClock, MemoryZone
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns import servers as servers_module
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Answer, Question
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
@@ -16,7 +18,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.observe import o
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.servers import discover, system_resolver
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Target
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.verify import SILENT_ROUNDS, Goal, Verification
-from dns_zone import MemoryClock, MemoryZone
 
 NAME, OLD, NEW = "db.shop.example.", "198.51.100.11", "203.0.113.11"
 GUARD_TEXT = "epoch=7 run=run-a state=claimed until=2027-01-15T08:01:00Z owner=me@here"
@@ -152,7 +153,9 @@ def test_a_dead_primary_without_declared_servers_is_a_timeout(zone: MemoryZone) 
     assert caught.value.reason == "timeout"
 
 
-def look(zone: MemoryZone, fleet: Fleet, target: Target = TARGET, unsigned: MemoryZone | None = None) -> dict[str, object]:
+def look(
+    zone: MemoryZone, fleet: Fleet, target: Target = TARGET, unsigned: MemoryZone | None = None
+) -> dict[str, object]:
     clock = MemoryClock()
     return observe(target, "A", zone, unsigned, fleet.ask, Clock(clock.now, clock.monotonic, clock.pause))
 
@@ -226,7 +229,9 @@ DISCOVERED = Target("shop.example.", NAME, (Address("198.51.100.153", 5353),), "
 
 
 def test_servers_are_found_from_the_zone_with_every_address(zone: MemoryZone) -> None:
-    zone.put("shop.example.", "NS", "ns0.shop.example.", "ns1.shop.example.", "ns.elsewhere.example.", "ns.gone.example.")
+    zone.put(
+        "shop.example.", "NS", "ns0.shop.example.", "ns1.shop.example.", "ns.elsewhere.example.", "ns.gone.example."
+    )
     zone.put("ns0.shop.example.", "A", "198.51.100.153")
     zone.put("ns1.shop.example.", "A", "198.51.100.53")
     zone.put("ns1.shop.example.", "AAAA", "2001:db8::53")

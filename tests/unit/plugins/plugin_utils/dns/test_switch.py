@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from dns_zone import MemoryClock, MemoryZone
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError, DnsRefused, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard, parse_guard
@@ -15,7 +17,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.outcome import d
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Target
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch import LOST_ROUNDS, Switch
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Expected, Wanted
-from dns_zone import MemoryClock, MemoryZone
 
 NAME, GUARD_NAME = "db.shop.example.", "_continuity.db.shop.example."
 TARGET = Target("shop.example.", NAME, (Address("127.0.0.1"),), GUARD_NAME)
@@ -289,7 +290,7 @@ def test_check_mode_decides_and_sends_nothing(zone: MemoryZone) -> None:
     assert (outcome.status, outcome.changed, zone.updates) == ("switched", True, 0)
     assert diff(outcome, TARGET, "A")["before"].splitlines()[0] == f"{NAME} 30 IN A {OLD}"
     assert diff(outcome, TARGET, "A")["after"].splitlines()[0] == f"{NAME} 5 IN A {NEW}"
-    assert 'state=switched' in diff(outcome, TARGET, "A")["after"]
+    assert "state=switched" in diff(outcome, TARGET, "A")["after"]
     switch(zone).run()
     assert switch(zone).plan().changed is False
 
@@ -299,3 +300,19 @@ def test_check_mode_refuses_as_the_switch_would(zone: MemoryZone) -> None:
     with pytest.raises(DnsRefused) as caught:
         switch(zone).plan()
     assert caught.value.reason == "conflict"
+
+
+def test_check_mode_takes_a_claim_that_was_not_written_for_taken(zone: MemoryZone) -> None:
+    before = replace(MINE, epoch=6, run="run-other", state="switched")
+    zone.put(GUARD_NAME, "TXT", f'"{before.text()}"')
+    assert switch(zone).plan(MINE.text()).changed
+    with pytest.raises(DnsRefused) as caught:
+        switch(zone).plan()
+    assert caught.value.reason == "claim_missing"
+
+
+def test_check_mode_does_not_take_an_old_claim_for_a_later_one(zone: MemoryZone) -> None:
+    zone.put(GUARD_NAME, "TXT", f'"{replace(MINE, epoch=8, run="run-other").text()}"')
+    with pytest.raises(DnsRefused) as caught:
+        switch(zone).plan(MINE.text())
+    assert caught.value.reason == "stale_epoch"

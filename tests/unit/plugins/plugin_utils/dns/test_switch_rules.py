@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import (
     Expected,
@@ -16,8 +19,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules imp
     serial_reached,
     server_state,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAME = "db.shop.example."
 NOW = 1_000_000.0

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from dns_named import free_ports
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns import transport
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Change, Question, RecordSet
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import Client, ask_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import NoReply, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address
-from dns_named import free_ports
 
 LOOPBACK = "127.0.0.1"
 QUESTION = Question("db.shop.example.", "A")
@@ -163,9 +164,13 @@ def test_a_change_without_an_answer_is_unknown_and_not_sent_elsewhere() -> None:
     def record(connection: socket.socket) -> None:
         seen.extend(transport.receive_frames(connection, time.monotonic() + 0.5))
 
-    with tcp_server(lambda connection: time.sleep(1)) as silent, tcp_server(record) as other:
-        with Client([silent, other], None, 0.3) as client, pytest.raises(NoReply, match="no answer to the change"):
-            client.change(CHANGE)
+    with (
+        tcp_server(lambda connection: time.sleep(1)) as silent,
+        tcp_server(record) as other,
+        Client([silent, other], None, 0.3) as client,
+        pytest.raises(NoReply, match="no answer to the change"),
+    ):
+        client.change(CHANGE)
     assert seen == []
 
 
@@ -173,9 +178,12 @@ def test_a_connection_that_breaks_under_a_change_is_unknown() -> None:
     def hang_up(connection: socket.socket) -> None:
         connection.recv(2)
 
-    with tcp_server(hang_up) as server, Client([server], None, 1.0) as client:
-        with pytest.raises(NoReply, match="broke after the change was sent"):
-            client.change(CHANGE)
+    with (
+        tcp_server(hang_up) as server,
+        Client([server], None, 1.0) as client,
+        pytest.raises(NoReply, match="broke after the change was sent"),
+    ):
+        client.change(CHANGE)
 
 
 def test_no_server_means_that_no_change_was_sent() -> None:

@@ -9,13 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns import wire
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Change, Question, RecordSet
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Key
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.signature import read_signature
-from hypothesis import given
-from hypothesis import strategies as st
 
 dns_message = pytest.importorskip("dns.message", reason="dnspython is not installed")
 import dns.flags  # noqa: E402

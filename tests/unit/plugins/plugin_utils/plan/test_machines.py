@@ -110,7 +110,7 @@ def test_addresses_of_their_own_are_accepted(services):
         ),
         (
             {"x": service({**A, "port": 1}), "y": service({**A, "host": "c", "port": 1})},
-            "services.y.members[0]: c and a (services.x.members[0]) are both 198.51.100.1 port 1; allowed: an address and",
+            "y.members[0]: c and a (services.x.members[0]) are both 198.51.100.1 port 1; allowed: an address and",
         ),
     ],
 )

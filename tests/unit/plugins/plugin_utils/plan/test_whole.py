@@ -78,6 +78,13 @@ def test_no_plan_is_refused_with_what_was_given(inventory):
     assert errors[1].startswith("no plan was loaded (inventory sources: hosts.yml, plan.yml). Pass it with -i plan.yml")
 
 
+def test_variables_of_the_plan_cannot_be_given_by_hand(inventory):
+    whole, errors = begun(inventory, scope="all", continuity_service={})
+    assert whole is None
+    assert len(errors) == 1
+    assert errors[0].startswith('continuity_service: unknown setting "continuity_service"')
+
+
 def test_a_wrong_plan_is_refused_with_its_errors(inventory):
     broken = dataclasses.replace(inventory, plan={"id": None, "errors": ["plan.id: is missing", "x"]})
     assert begun(broken, scope="all") == (None, ["plan.id: is missing", "x"])

@@ -1,0 +1,177 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run verbs against the lab as an operator does, and read what they left; used by the tests in the lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LAB = CHECKOUT / "tests" / "lab"
+INVENTORY = CHECKOUT / "inventories" / "lab"
+FAULTS = LAB / "faults"
+RUNS = CHECKOUT / "build" / "lab-runs"
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One verb's end: exit code, output, wall time, and the report it wrote (empty when it wrote none)."""
+
+    rc: int
+    output: str
+    seconds: float
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, over all hosts."""
+        return sum(int(match[2]) for match in RECAP.findall(self.output))
+
+    def service(self, name: str) -> Mapping[str, Any]:
+        """One service's part of the report."""
+        return next(each for each in self.report["services"] if each["service"] == name)
+
+    def rules(self, name: str) -> dict[str, Mapping[str, Any]]:
+        """The refusals of one service by their rule."""
+        return {refusal["rule"]: refusal for refusal in self.service(name)["refusals"]}
+
+
+def command(verb: str, *arguments: str, plan: Path | None = None) -> list[str]:
+    """The command line of a verb; each argument ``name=value`` is an extra variable, anything else an option."""
+    sources = ["-i", str(INVENTORY / "hosts.yml"), "-i", str(plan or INVENTORY / "plan.yml")]
+    options = [word for each in arguments for word in (["-e", each] if "=" in each and each[0] != "-" else [each])]
+    return ["ansible-playbook", f"continuity.dr.{verb}", *sources, *options]
+
+
+def environment() -> dict[str, str]:
+    """The collection of this checkout, plain output, whatever Molecule or a user has set."""
+    own = {"ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "build" / "collections"), "ANSIBLE_NOCOLOR": "1"}
+    return {**os.environ, **own, "ANSIBLE_FORCE_COLOR": "0", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: float = 240.0) -> Result:
+    """Run a verb to its end and read its report."""
+    run_id = next((a.partition("=")[2] for a in arguments if a.startswith("continuity_run_id=")), None)
+    run_id = run_id or f"test-{verb}-{time.time_ns()}"
+    own = [f"continuity_runs_dir={RUNS}", f"continuity_run_id={run_id}"]
+    started = time.monotonic()
+    done = subprocess.run(command(verb, *arguments, *own, plan=plan), cwd=CHECKOUT, env=environment(), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)  # fmt: skip
+    path = RUNS / run_id / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return Result(done.returncode, done.stdout, time.monotonic() - started, report)
+
+
+def start_verb(verb: str, *arguments: str, plan: Path | None = None) -> subprocess.Popen[str]:
+    """Begin a verb and go on; the caller waits for it. Its output is read from ``stdout``."""
+    return subprocess.Popen(command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan), cwd=CHECKOUT, env=environment(),
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+
+
+def journal(run_id: str, service: str) -> list[dict[str, Any]]:
+    """The lines of a run's journal so far."""
+    path = RUNS / run_id / "journal" / f"{service}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def wait_for_step(run_id: str, service: str, step: str, state: str, timeout: float = 60.0) -> dict[str, Any]:
+    """Wait until the journal of a run that is under way has a line."""
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        for entry in journal(run_id, service):
+            if (entry["step"], entry["state"]) == (step, state):
+                return entry
+        time.sleep(0.02)
+    raise AssertionError(f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service)[-3:]}")
+
+
+def lab(*words: str) -> str:
+    """Run a command of the lab."""
+    return _checked([sys.executable, str(LAB / "lab.py"), *words])
+
+
+def inside(container: str, script: str, check: bool = True) -> str:
+    """Run a shell script as root in one of the lab's machines, past Ansible."""
+    words = ["docker", "exec", f"continuity-lab-{container}", "/bin/sh", "-c", script]
+    if check:
+        return _checked(words)
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def sql(member: str, port: int, statement: str, database: str = "postgres") -> str:
+    """Ask a server directly."""
+    psql = f"runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database} -c \"{statement}\""
+    return inside(member, psql)
+
+
+def writable(port: Mapping[str, int], database: str = "postgres") -> list[str]:
+    """The members that take a write right now."""
+    probe = "create temp table continuity_probe (n int)"
+    answers = {member: inside(member, "runuser -u postgres -- timeout 3 /usr/lib/postgresql/15/bin/psql -XAqt "
+                              f"-p {number} -d {database} -c '{probe}' && echo yes", check=False)
+               for member, number in port.items()}  # fmt: skip
+    return sorted(member for member, answer in answers.items() if answer.endswith("yes"))
+
+
+def state() -> Path:
+    """Keep what the lab looks like, from outside Ansible, for ``differences``."""
+    path = Path(tempfile.mkdtemp(prefix="continuity-")) / "state.json"
+    _checked([sys.executable, str(LAB / "state.py"), "keep", str(path)])
+    return path
+
+
+def differences(before: Path) -> str:
+    """What is different now, or nothing."""
+    words = [sys.executable, str(LAB / "state.py"), "unchanged", str(before)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def set_record(service: str, address: str) -> None:
+    """Point a service's record somewhere by hand, as somebody at the name server would, and wait for the secondaries."""
+    key = (CHECKOUT / "build" / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
+    name = f"{service}.shop.example."
+    lines = ["server 127.0.0.1", f"key hmac-sha256:continuity {key}", "zone shop.example.", f"update delete {name} A",
+             f"update add {name} 5 A {address}", "send"]  # fmt: skip
+    inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
+    for server in ("ns0", "ns1", "ns2"):
+        inside(server, f"for i in $(seq 50); do [ \"$(dig +short @127.0.0.1 {name})\" = {address} ] && exit 0; sleep 0.1; done; exit 1")
+
+
+def last_report(verb: str) -> dict[str, Any]:
+    """The newest report of a verb that did more than look."""
+    paths = sorted(RUNS.glob("*/report.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if report["verb"] == verb and report["verdict"] != "nothing_to_do" and not report.get("check_mode"):
+            return report
+    raise AssertionError(f"no report of {verb} in {RUNS}")
+
+
+def changed_plan(directory: Path, *changes: tuple[str, str]) -> Path:
+    """A copy of the lab's plan with texts replaced; a text that is not there is an error in the test."""
+    text = (INVENTORY / "plan.yml").read_text(encoding="utf-8").replace("inventory_dir ~ '/../../", f"'{CHECKOUT}/")
+    for old, new in changes:
+        assert old in text, f"{old!r} is not in the plan"
+        text = text.replace(old, new)
+    path = directory / "plan.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _checked(words: list[str]) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words[:6])}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()

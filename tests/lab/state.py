@@ -1,0 +1,79 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether anything changed, asked from outside Ansible: units, roles, timelines, replication, names, serials, leases.
+
+state.py keep FILE       write what the lab looks like now
+state.py unchanged FILE  exit 1, with a difference a line, when it looks different now
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import containers
+import engine
+import names
+import status
+from topology import members
+
+#: A server that has just begun to stream, or a zone that is being transferred, settles within moments.
+SETTLE_SECONDS = 5.0
+
+
+def look() -> dict[str, Any]:
+    """Everything a verb may change, without what moves by itself (positions, times)."""
+    boxes = containers.existing(engine.connect())
+    seen = status.collect(boxes)
+    seen.pop("problems")
+    seen["serials"] = {server: names.ask(server, names.ZONE, "SOA") for server in names.SERVERS}
+    kept = "find /var/lib/continuity -type f ! -name lock | sort | xargs -r grep -H ''"
+    standing = [m.name for m in members() if (box := boxes.get(m.name)) is not None and box.status == "running"]
+    seen["kept"] = {name: containers.run(boxes[name], kept, check=False)[1] for name in standing}
+    return seen
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf with its path."""
+    if isinstance(value, Mapping):
+        for key, inner in sorted(value.items()):
+            yield from flat(inner, f"{path}/{key}")
+    else:
+        yield path, str(value)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """One line for each leaf that differs."""
+    old, new = dict(flat(before)), dict(flat(now))
+    return [
+        f"{path}: {old.get(path, 'nothing')} -> {new.get(path, 'nothing')}"
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["keep", "unchanged"])
+    parser.add_argument("file", type=Path)
+    options = parser.parse_args(arguments)
+    if options.action == "keep":
+        options.file.parent.mkdir(parents=True, exist_ok=True)
+        options.file.write_text(json.dumps(look(), indent=1, sort_keys=True), encoding="utf-8")
+        return 0
+    before = json.loads(options.file.read_text(encoding="utf-8"))
+    until = time.monotonic() + SETTLE_SECONDS
+    while (found := differences(before, look())) and time.monotonic() < until:
+        time.sleep(0.5)
+    print("\n".join(found) if found else "nothing changed")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,250 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The gate as an operator meets it: ansible-playbook started with no configuration of its own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+PLAN = """
+plugin: continuity.dr.plan
+plan: {id: shop, environment: drill}
+sites:
+  dc1: {use: preferred}
+  dc2: {use: recovery}
+functions:
+  payments: {tier: 1, objectives: {rto: 1h, rpo: 0s}, depends_on: [accounts]}
+  accounts: {tier: 2, objectives: {rto: 1h, rpo: 5m}}
+  mail: {tier: 3, objectives: {rto: 1d, rpo: 1d}}
+services:
+  payments-db:
+    function: payments
+    engine: {role: continuity.dr.engine_postgresql, cluster: 15/main}
+    members: [db1, {host: db2, replication_address: "{{ db2_link }}"}]
+    endpoints:
+      - role: continuity.dr.endpoint_rfc2136
+        name: payments-db.shop.example.
+        zone: shop.example.
+        servers: [198.51.100.153]
+        ttl: 5s
+        key: {name: continuity, secret: "{{ lookup('ansible.builtin.file', 'there/is/no/key') }}"}
+  mail-db: {function: mail, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
+  accounts-db: {function: accounts, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
+"""
+HOSTS = """
+dc1: {hosts: {db1: {ansible_host: 198.51.100.11}}}
+dc2: {hosts: {db2: }}
+all: {vars: {db2_link: 203.0.113.132}}
+"""
+# A verb whose two plays show what the lookup gave them, and what an action finds in a worker.
+VERB = """
+- name: Act
+  hosts: "{{ lookup('continuity.dr.whole_run', 'services', verb='%(verb)s') }}"
+  serial: "{{ lookup('continuity.dr.whole_run', 'waves', verb='%(verb)s') }}"
+  strategy: ansible.builtin.host_pinned
+  gather_facts: false
+  tasks:
+    - name: Show
+      shown: {what: "{{ ansible_play_batch | join(' ') }}"}
+- name: Observe
+  hosts: "{{ lookup('continuity.dr.whole_run', 'everything', verb='%(verb)s') }}"
+  gather_facts: false
+  tasks:
+    - name: Show
+      shown: {what: "{{ lookup('continuity.dr.whole_run', 'members', verb='%(verb)s') | join(' ') }}"}
+"""
+SHOWN = """
+import json
+from ansible.plugins.action import ActionBase
+from ansible_collections.continuity.dr.plugins.plugin_utils import run
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        current = run.current()
+        with open("shown.jsonl", "a") as file:
+            print(json.dumps({"host": task_vars["inventory_hostname"], "what": self._task.args["what"],
+                              **{name: getattr(current, name) for name in current.__dataclass_fields__}}), file=file)
+        return {}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "plan.yml").write_text(PLAN)
+    (tmp_path / "verb.yml").write_text(VERB % {"verb": "switchover"})
+    (tmp_path / "other.yml").write_text(VERB % {"verb": "failover"})
+    (tmp_path / "host_vars").mkdir()  # read by a variables plugin, not by an inventory source
+    (tmp_path / "host_vars" / "db2.yml").write_text("ansible_host: 203.0.113.11\n")
+    for folder, text in (("action_plugins", SHOWN), ("library", "")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "shown.py").write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def verb(files, run_ansible):
+    """Run the verb; returns exit code, output and what the actions have seen."""
+
+    def run(*arguments, plan="plan.yml", play=("verb.yml",), **environment):
+        sources = ["-i", "hosts.yml", *(["-i", plan] if plan else [])]
+        done = run_ansible("playbook", *sources, *play, *arguments, **environment)
+        shown = files / "shown.jsonl"
+        lines = [json.loads(line) for line in shown.read_text().splitlines()] if shown.exists() else []
+        return done.returncode, done.stdout, lines
+
+    return run
+
+
+def test_a_whole_run_in_wave_order(verb, files):
+    code, output, seen = verb("-e", "scope=payments,accounts-db", "-e", "reason='power cut'", "--check",
+                              "-e", "continuity_run_id=drill-7", "-e", "continuity_runs_dir=elsewhere")  # fmt: skip
+    assert code == 0, output
+    assert [(line["host"], line["what"]) for line in seen[:2]] == [
+        ("accounts-db", "accounts-db"),
+        ("payments-db", "payments-db"),
+    ]
+    assert sorted(line["host"] for line in seen[2:]) == ["accounts-db", "db1", "db2", "payments-db"]
+    assert {line["what"] for line in seen[2:]} == {"db1 db2"}
+    for name in ("run_id", "verb", "directory", "operator", "started", "started_monotonic_ns", "check_mode"):
+        assert len({str(line[name]) for line in seen}) == 1  # one run, in every play and worker
+    last = seen[-1]
+    assert (last["run_id"], last["verb"], last["check_mode"]) == ("drill-7", "switchover", True)
+    assert last["directory"] == str(files / "elsewhere" / "drill-7")
+    assert last["inputs"]["reason"] == "power cut"
+    assert last["plan"]["id"] == "shop"
+    service = last["services"]["payments-db"]
+    assert service["members"] == [
+        {"host": "db1", "cluster": "15/main", "site": "dc1", "address": "198.51.100.11",
+         "replication_address": "198.51.100.11"},
+        {"host": "db2", "cluster": "15/main", "site": "dc2", "address": "203.0.113.11",
+         "replication_address": "203.0.113.132"},
+    ]  # fmt: skip
+    assert "key" not in service["endpoints"][0]  # and the missing key file has stopped nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "told"),
+    [
+        (["--limit", "db1,payments-db"], {}, ["--limit db1,payments-db: would cut"]),
+        (
+            ["--tags", "a", "--skip-tags", "b", "--start-at-task", "Show", "--step"],
+            {},
+            ["--tags a: would", "--skip-tags b: would", "--start-at-task Show: would", "--step: would"],
+        ),
+        ([], {"ANSIBLE_RUN_TAGS": "a", "ANSIBLE_SKIP_TAGS": "b"}, ["--tags a: would", "--skip-tags b: would"]),
+        (
+            ["-e", "target_sit=dc2", "-e", "accept_data_loss=yes", "-e", '{"waive": ["lag_unknwon"]}'],
+            {},
+            ['did you mean "target_site"', 'accept_data_loss: "yes" is no bound', 'did you mean "lag_unknown"'],
+        ),
+        (["-e", "continuity_plan={}"], {}, ["unknown setting"]),
+    ],
+)
+def test_what_would_not_be_a_whole_run_is_refused(verb, arguments, environment, told):
+    code, output, seen = verb("-e", "scope=all", *arguments, **environment)
+    assert code == 4, output
+    assert "switchover does not begin, nothing was contacted:" in output
+    assert [text for text in told if text not in output] == [], output
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        (
+            ["-e", "scope=paymnts"],
+            'scope: unknown scope "paymnts" (did you mean "payments"?); allowed: all, payments-db',
+        ),
+        ([], "scope: is missing: give -e scope=... or -e source_site=...; allowed: all, payments-db, mail-db"),
+        (["-e", "scope=tier-4"], 'scope: unknown scope "tier-4"'),
+        (["-e", "source_site=dc3"], 'source_site: unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2'),
+    ],
+)
+def test_an_empty_or_unknown_scope_is_refused(verb, scope, told):
+    code, output, seen = verb(*scope)
+    assert (code, seen) == (4, [])
+    assert told in output
+
+
+def test_a_missing_plan_is_refused(verb):
+    code, output, seen = verb("-e", "scope=all", plan=None)
+    assert (code, seen) == (4, [])
+    assert "no plan was loaded (inventory sources: " in output
+    assert "hosts.yml). Pass it with -i plan.yml" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            PLAN.replace("tier: 1", "tier: one").replace("rpo: 5m", "rpo: 5"),
+            [
+                'functions.payments.tier: "one" is not a whole number',
+                'functions.accounts.objectives.rpo: "5": give a unit',
+            ],
+        ),
+        ("plugin: continuity.dr.plan\nplan: [\n", ["no plan was loaded"]),
+        ("", ["no plan was loaded"]),
+    ],
+)
+def test_a_broken_plan_ends_a_verb_with_an_error(files, verb, text, told):
+    """Ansible alone would warn, run nothing and exit 0."""
+    (files / "broken.yml").write_text(text)
+    code, output, seen = verb("-e", "scope=all", plan="broken.yml")
+    assert (code, seen) == (4, [])
+    refusal = output[output.index("switchover does not begin, nothing was contacted:") :]
+    assert [part for part in told if part not in refusal] == [], output
+
+
+def test_machines_are_checked_before_anything_is_contacted(files, verb):
+    (files / "hosts.yml").write_text(HOSTS.replace("db2: }", "db3: , db1: }"))
+    code, output, seen = verb("-e", "scope=mail-db")
+    assert (code, seen) == (4, [])
+    assert "services.mail-db.members[0]: db1 is in dc1 and dc2; allowed: a machine of exactly one of the" in output
+    assert 'services.mail-db.members[1]: unknown machine "db2"' in output
+
+
+def test_a_second_verb_in_one_process_is_refused(verb):
+    code, output, seen = verb("-e", "scope=mail-db", "-e", "continuity_run_id=r1", play=("verb.yml", "other.yml"))
+    assert code == 4
+    assert "this ansible-playbook already runs 'switchover' as r1; start 'failover' with an ansible-playbook" in output
+    assert {line["verb"] for line in seen} == {"switchover"}
+
+
+def test_a_syntax_check_needs_no_inventory(files, run_ansible):
+    done = run_ansible("playbook", "--syntax-check", "verb.yml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_exported_inventory_serves_as_well(files, run_ansible, verb):
+    """What AWX does: the plan arrives as variables, from a source that is not ours."""
+    exported = run_ansible("inventory", "-i", "hosts.yml", "-i", "plan.yml", "--list", "--export").stdout
+    (files / "exported.sh").write_text(f"#!/bin/sh\ncat <<'END'\n{exported}\nEND\n")
+    (files / "exported.sh").chmod(0o700)
+    (files / "hosts.yml").write_text("{}")
+    code, output, seen = verb("-e", "scope=payments", plan="exported.sh")
+    assert code == 0, output
+    assert seen[-1]["services"]["payments-db"]["members"][1]["site"] == "dc2"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        (
+            "lookup('continuity.dr.whole_run', 'hosts', verb='x')",
+            "whole_run: give one of everything, members, services, waves, not hosts",
+        ),
+        (
+            "lookup('continuity.dr.whole_run', verb='x')",
+            "whole_run: give one of everything, members, services, waves, not nothing",
+        ),
+        ("lookup('continuity.dr.whole_run', 'services')", "verb"),
+    ],
+)
+def test_a_wrong_use_is_refused(files, verb, hosts, told):
+    (files / "wrong.yml").write_text(f'- name: Act\n  hosts: "{{{{ {hosts} }}}}"\n  tasks: []\n')
+    code, output, _seen = verb("-e", "scope=all", play=("wrong.yml",))
+    assert code == 4, output
+    assert told in output
