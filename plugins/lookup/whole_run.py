@@ -96,12 +96,14 @@ class LookupModule(LookupBase):
             return [[]]  # a syntax check has no inventory and runs nothing
         started = self._begun(str(self.get_option("verb")), variables or {})
         services, members = list(started.services), _members(started)
-        return [{
-            "services": services,
-            "members": members,
-            "everything": [*members, *services],
-            "waves": wave_sizes(list(started.services.values())),
-        }[terms[0]]]  # fmt: skip
+        return [
+            {
+                "services": services,
+                "members": members,
+                "everything": [*members, *services],
+                "waves": wave_sizes(list(started.services.values())),
+            }[terms[0]]
+        ]
 
     def _begun(self, verb: str, variables: Mapping[str, Any]) -> runs.Run:
         """The run of this process; the first play begins it, later ones (and workers) find it."""

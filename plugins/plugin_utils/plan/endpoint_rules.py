@@ -51,8 +51,11 @@ def _dns_endpoint(path: str, entry: Mapping[str, Any]) -> Iterator[str]:
         values = entry.get(key)
         for index, value in enumerate(values if isinstance(values, list) else ()):
             if isinstance(value, str) and not is_template(value) and ip_version(value) is None:
-                yield finding(f"{path}.{key}[{index}]", f'"{value}" is not an IP address',
-                              "addresses: names cannot be looked up when the name service fails")  # fmt: skip
+                yield finding(
+                    f"{path}.{key}[{index}]",
+                    f'"{value}" is not an IP address',
+                    "addresses: names cannot be looked up when the name service fails",
+                )
 
 
 def _inside(name: str, zone: str) -> bool:

@@ -15,6 +15,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import fi
 from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
 
 INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "outage_started")
+#: What single verbs take beside them.
+OF_ONE_VERB = {"drill": ("fault",)}
 #: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
 SETTINGS = (
     "continuity_claim_seconds",
@@ -40,7 +42,7 @@ def checked_inputs(
 
     `extra`: the extra variables, templates filled in. `now`: seconds since 1970.
     """
-    errors = foreign_findings(extra)
+    errors = foreign_findings(extra, verb)
     result: dict[str, Any] = {
         "scope": _words(extra, "scope", errors),
         "target_site": _text(extra, "target_site", errors),
@@ -66,18 +68,19 @@ def checked_inputs(
     return result, errors
 
 
-def foreign_findings(extra: Mapping[str, Any]) -> list[str]:
+def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
     """Variables that are no input: unknown settings, slips of the pen, and what would reach every host."""
     errors = []
+    inputs = INPUTS + OF_ONE_VERB.get(verb, ())
     for name in extra:
         if name.startswith("continuity_") and name not in SETTINGS:
             errors.append(unknown(name, "setting", name, SETTINGS))
         elif name in FOR_ALL_HOSTS:
             errors.append(finding(name, "would be set for every service and machine", "set it in the inventory"))
-        elif name not in INPUTS and name not in SETTINGS:
-            meant = nearest(name, [known for known in INPUTS if known not in extra], NEAR_MISS)
+        elif name not in inputs and name not in SETTINGS:
+            meant = nearest(name, [known for known in inputs if known not in extra], NEAR_MISS)
             if meant:
-                errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(INPUTS)))
+                errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(inputs)))
     if "continuity_run_id" in extra:
         try:
             checked_run_id(str(extra["continuity_run_id"]))

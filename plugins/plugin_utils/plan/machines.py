@@ -36,15 +36,23 @@ def placed(service: Entry, sites_of: Mapping[str, Sequence[str]], address_of: Ca
     members = []
     for member in service["members"]:
         address = member.get("address") or address_of(member["host"])
-        members.append({**member, "site": sites_of[member["host"]][0], "address": address,
-                        "replication_address": member.get("replication_address") or address})  # fmt: skip
+        members.append(
+            {
+                **member,
+                "site": sites_of[member["host"]][0],
+                "address": address,
+                "replication_address": member.get("replication_address") or address,
+            }
+        )
     return {**service, "members": members}
 
 
 def machine_findings(
-    services: Mapping[str, Entry], sites: Mapping[str, Entry], groups: Mapping[str, Collection[str]],
+    services: Mapping[str, Entry],
+    sites: Mapping[str, Entry],
+    groups: Mapping[str, Collection[str]],
     sites_of: Mapping[str, Sequence[str]],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Every rule about the machines of the services that the inventory breaks."""
     machines = [host for host in groups["all"] if host not in groups.get(f"{PREFIX}services", ())]
     errors = [
@@ -87,11 +95,17 @@ def _wrong_for_record(services: Mapping[str, Entry]) -> Iterator[str]:
 def _name_clash(name: str, groups: Mapping[str, Collection[str]]) -> Iterator[str]:
     if name in groups:
         yield finding(f"services.{name}", "is also the name of a group in the inventory", "a name of its own")
-    others = [group for group, hosts in groups.items()
-              if name in hosts and group not in ("all", "ungrouped") and not group.startswith(PREFIX)]  # fmt: skip
+    others = [
+        group
+        for group, hosts in groups.items()
+        if name in hosts and group not in ("all", "ungrouped") and not group.startswith(PREFIX)
+    ]
     if others:
-        yield finding(f"services.{name}", f"is also a machine, or was put into the group {listed(others)}",
-                      "a name of its own, in no other group")  # fmt: skip
+        yield finding(
+            f"services.{name}",
+            f"is also a machine, or was put into the group {listed(others)}",
+            "a name of its own, in no other group",
+        )
 
 
 def _shared_addresses(services: Mapping[str, Entry]) -> Iterator[str]:
@@ -106,8 +120,9 @@ def _shared_addresses(services: Mapping[str, Entry]) -> Iterator[str]:
             if first == path:
                 continue
             where = member["address"] + (f" port {port}" if port is not None else "")
-            yield finding(path, f"{member['host']} and {first_host} ({first}) are both {where}",
-                          "an address and port of its own")  # fmt: skip
+            yield finding(
+                path, f"{member['host']} and {first_host} ({first}) are both {where}", "an address and port of its own"
+            )
 
 
 def _record_problem(address: str, version: int | None) -> str | None:

@@ -154,8 +154,10 @@ class _Builder:
         if isinstance(key, (dict, list)):
             raise _at(event, "a key must be a word, not a collection")
         if key in self._stack[-1].collection:
-            above = [len(holder.collection) if isinstance(holder.collection, list) else holder.key
-                     for holder in self._stack[:-1]]  # fmt: skip
+            above = [
+                len(holder.collection) if isinstance(holder.collection, list) else holder.key
+                for holder in self._stack[:-1]
+            ]
             line = event.start_mark.line + 1
             self.repeated.append(f"{path_of([*above, str(key)])}: is given a second time in line {line}; allowed: once")
         return key

@@ -14,7 +14,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import wa
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 
 CANARY_MAX_ROWS = 100_000
-DNS_DEFAULTS = {"type": "A", "port": 53, "authoritative": []}
+DNS_DEFAULTS = {"type": "A", "port": 53}
 KEY_ALGORITHM = "hmac-sha256"
 
 Entry = Mapping[str, Any]
@@ -66,7 +66,7 @@ def resolved_services(plan: Entry) -> dict[str, dict[str, Any]]:
             "endpoints": [_endpoint(endpoint) for endpoint in service.get("endpoints") or ()],
             "fence": service.get("fence"),
             "backup": _with_seconds(service["backup"], "every") if service.get("backup") else None,
-            "canary": {"max_rows": CANARY_MAX_ROWS, **service["canary"]} if service.get("canary") else None,
+            "canary": _canary(service["canary"]) if service.get("canary") else None,
             "depends_on": depends_on[name],
             "wave": wave[name],
         }
@@ -110,6 +110,13 @@ def _endpoint(endpoint: Entry) -> dict[str, Any]:
     result = {**DNS_DEFAULTS, **result, "name": endpoint["name"].lower(), "zone": endpoint["zone"].lower()}
     if isinstance(endpoint.get("key"), Mapping):
         result["key"] = {"algorithm": KEY_ALGORITHM, **endpoint["key"]}
+    return result
+
+
+def _canary(canary: Entry) -> dict[str, Any]:
+    result = _with_seconds({"max_rows": CANARY_MAX_ROWS, **canary}, "stable_for")
+    if "max_duration" in result:
+        result["max_seconds"] = _seconds(result.pop("max_duration"))
     return result
 
 

@@ -48,8 +48,10 @@ class Draft:
     @cached_property
     def hosts(self) -> Mapping[str, list[str]]:
         """The machines of every service, in the order of its members."""
-        return {name: [host for host in map(member_host, _list(service, "members")) if host]
-                for name, service in self.services.items()}  # fmt: skip
+        return {
+            name: [host for host in map(member_host, _list(service, "members")) if host]
+            for name, service in self.services.items()
+        }
 
 
 def plan_findings(plan: object) -> list[str]:
@@ -73,14 +75,19 @@ def _sites(draft: Draft) -> Iterator[str]:
         if site.get("use") == "recovery" and preferred:
             shared = set(_list(site, "fault_domains"))
             if shared and shared == set(_list(draft.sites[preferred[0]], "fault_domains")):
-                yield finding(f"sites.{name}.fault_domains",
-                              f"shares all of them with {preferred[0]}: one fault takes both sites",
-                              "at least one that differs")  # fmt: skip
+                yield finding(
+                    f"sites.{name}.fault_domains",
+                    f"shares all of them with {preferred[0]}: one fault takes both sites",
+                    "at least one that differs",
+                )
     groups = Counter(site.get("group", name) for name, site in draft.sites.items())
     for name, site in draft.sites.items():
         if groups[site.get("group", name)] > 1:
-            yield finding(f"sites.{name}.group", f'"{site.get("group", name)}" is the group of another site too',
-                          "a group of its own")  # fmt: skip
+            yield finding(
+                f"sites.{name}.group",
+                f'"{site.get("group", name)}" is the group of another site too',
+                "a group of its own",
+            )
 
 
 def _references(draft: Draft) -> Iterator[str]:
@@ -103,9 +110,11 @@ def _cycles(draft: Draft) -> Iterator[str]:
     if found:
         return  # folded into the services it would be reported again for each of them
     for path in cycles(service_dependencies(draft.functions, draft.services)):
-        yield finding(f"services.{path[0]}.depends_on",
-                      f"goes in a circle (with what the functions depend on): {' -> '.join(path)}",
-                      "no circle")  # fmt: skip
+        yield finding(
+            f"services.{path[0]}.depends_on",
+            f"goes in a circle (with what the functions depend on): {' -> '.join(path)}",
+            "no circle",
+        )
 
 
 def _objectives(draft: Draft) -> Iterator[str]:
@@ -121,16 +130,23 @@ def _objectives(draft: Draft) -> Iterator[str]:
 def _rto_within_mtpd(path: str, objectives: Mapping[str, Any]) -> Iterator[str]:
     rto, mtpd = seconds_or_none(objectives.get("rto")), seconds_or_none(objectives.get("mtpd"))
     if rto is not None and mtpd is not None and rto > mtpd:
-        yield finding(f"{path}.objectives.rto", f"{objectives['rto']} is longer than mtpd {objectives['mtpd']}",
-                      "rto at most mtpd")  # fmt: skip
+        yield finding(
+            f"{path}.objectives.rto",
+            f"{objectives['rto']} is longer than mtpd {objectives['mtpd']}",
+            "rto at most mtpd",
+        )
 
 
 def _names(draft: Draft) -> Iterator[str]:
     """A name must say one thing: service names become hosts, and all of them are words for `-e scope=`."""
     hosts = {host for names in draft.hosts.values() for host in names}
     groups = {site.get("group", name) for name, site in draft.sites.items()}
-    taken = {"a site": set(draft.sites), "a function": set(draft.functions), "a machine": hosts,
-             "a site's group": groups}  # fmt: skip
+    taken = {
+        "a site": set(draft.sites),
+        "a function": set(draft.functions),
+        "a machine": hosts,
+        "a site's group": groups,
+    }
     for name in draft.services:
         for kind, others in taken.items():
             if name in others:
@@ -149,6 +165,12 @@ def _members(draft: Draft) -> Iterator[str]:
         for host, times in Counter(hosts).items():
             if times > 1:
                 yield finding(f"services.{name}.members", f"{host} is given {times} times", "each machine once")
+
+
+def _canaries(draft: Draft) -> Iterator[str]:
+    for name, service in draft.services.items():
+        if service.get("canary") and not service.get("endpoints"):
+            yield finding(f"services.{name}.canary", "writes through an endpoint, and there is none", "endpoints")
 
 
 def _roles(draft: Draft) -> Iterator[str]:
@@ -210,5 +232,13 @@ def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
 
 
 _RULES: tuple[Callable[[Draft], Iterator[str]], ...] = (
-    _sites, _references, _cycles, _objectives, _names, _members, _roles, _endpoints,
-)  # fmt: skip
+    _sites,
+    _references,
+    _cycles,
+    _objectives,
+    _names,
+    _members,
+    _canaries,
+    _roles,
+    _endpoints,
+)

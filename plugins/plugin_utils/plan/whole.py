@@ -67,7 +67,7 @@ def whole_run(
     """
     errors = command_line_findings(command_line)
     if OF_THE_PLAN.intersection(extra):  # they would stand before the plan's own in everything that is read below
-        return None, errors + foreign_findings(extra)
+        return None, errors + foreign_findings(extra, verb)
     errors += plan_loaded_findings(inventory)
     if inventory.plan is None or inventory.plan["errors"]:
         return None, errors

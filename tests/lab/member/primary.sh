@@ -8,7 +8,7 @@ while read -r name port _ database _; do
     run() { runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -v ON_ERROR_STOP=1 -p "$port" "$@"; }
     run -d postgres <<SQL
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD '$(cat replicator)';
-CREATE ROLE canary LOGIN PASSWORD '$(cat canary)';
+CREATE ROLE canary LOGIN CONNECTION LIMIT 10 PASSWORD '$(cat canary)';
 CREATE DATABASE $database;
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean) TO replicator;
 GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO replicator;

@@ -93,6 +93,12 @@ def test_every_error_at_once():
     assert len(errors) == 6, errors
 
 
+def test_a_verb_may_have_inputs_of_its_own():
+    assert checked("drill", fault="kill.yml")[1] == []
+    assert 'did you mean "fault"' in checked("drill", fauld="kill.yml")[1][0]
+    assert checked("assess", fauld="kill.yml")[1] == []
+
+
 @pytest.mark.parametrize("verb", ["assess", "report"])
 def test_reading_verbs_take_everything(verb):
     assert checked(verb)[0]["scope"] == "all"

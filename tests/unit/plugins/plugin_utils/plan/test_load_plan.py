@@ -68,7 +68,6 @@ def test_a_service_as_everybody_reads_it(plan):
                 "type": "A",
                 "port": 53,
                 "servers": ["198.51.100.153"],
-                "authoritative": [],
                 "ttl_seconds": 5,
                 "key": {"name": "continuity", "algorithm": "hmac-sha256", "secret": "{{ vault_tsig_secret }}"},
             }
@@ -96,6 +95,16 @@ def test_what_a_service_does_not_say_is_there_all_the_same(plan):
     assert service["members"] == [{"host": "db1", "cluster": "15/accounts"}, {"host": "db2", "cluster": "15/accounts"}]
     assert (service["endpoints"], service["fence"], service["backup"], service["canary"]) == ([], None, None, None)
     assert (service["depends_on"], service["wave"]) == ([], 1)
+
+
+def test_times_of_the_canary_are_seconds_and_what_is_not_said_stays_out(plan):
+    plan["services"]["payments-db"]["canary"].update(max_duration="2h", stable_for="3s", sslmode="verify-full")
+    del plan["services"]["payments-db"]["endpoints"][0]["ttl"]
+    service = plans.load_plan(plan).services["payments-db"]
+    canary = service["canary"]
+    assert (canary["max_seconds"], canary["stable_for_seconds"], canary["sslmode"]) == (7200.0, 3.0, "verify-full")
+    assert {"max_duration", "stable_for"}.isdisjoint(canary)
+    assert {"ttl", "ttl_seconds", "authoritative"}.isdisjoint(service["endpoints"][0])
 
 
 def test_the_digest_is_of_what_is_written_not_of_how(plan):

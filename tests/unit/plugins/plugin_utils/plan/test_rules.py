@@ -67,6 +67,7 @@ def test_the_correct_plan_breaks_no_rule(plan):
             f'{DB}.fence.role: "continuity.dr.engine_postgresql" is no fence role; '
             "allowed: a role named continuity.dr.fence_...",
         ),
+        (f"{DB}.endpoints", [], f"{DB}.canary: writes through an endpoint, and there is none; allowed: endpoints"),
         (f"{DB}.endpoints[0].role", "continuity.dr.fence_systemd", "is no endpoint role"),
         (f"{DB}.engine.custer", "15/x", f'{DB}.engine.custer: unknown key (did you mean "cluster"?)') ,
         (f"{DB}.members[1].prot", 1, f'{DB}.members[1].prot: unknown key (did you mean "port"?)'),

@@ -141,7 +141,6 @@ def test_the_shipped_file_is_a_schema_of_its_draft(plan):
             "(removed)",
             f"{DB}.endpoints[0].zone: is missing; allowed: the DNS zone that holds the name",
         ),
-        (f"{DB}.endpoints[0].ttl", "(removed)", f"{DB}.endpoints[0].ttl: is missing; allowed: a number and a unit"),
         (f"{DB}.endpoints[0].ttl", 5, f'{DB}.endpoints[0].ttl: "5": give a unit, for example 5s, 5m'),
         (
             f"{DB}.endpoints[0].key",
@@ -162,6 +161,8 @@ def test_the_shipped_file_is_a_schema_of_its_draft(plan):
             0,
             f'{DB}.canary.rate: "0" is not possible; allowed: a number of writes per second, above 0',
         ),
+        (f"{DB}.canary.sslmode", "verify", "allowed: disable, allow, prefer, require, verify-ca, verify-full"),
+        (f"{DB}.canary.stable_for", 2, f'{DB}.canary.stable_for: "2": give a unit'),
         (f"{DB}.canary.table", "x; drop table y", "allowed: a table's name, with its schema or without"),
         (f"{DB}.canary.rat", 1, f'{DB}.canary.rat: unknown key (did you mean "rate"?)'),
         (f"{DB}.canary.max_rows", 1.5, f'{DB}.canary.max_rows: "1.5" is not a whole number'),
