@@ -27,6 +27,8 @@ class ActionModule(Step):
         spine.write_run(current)
         if not self.check_mode:
             spine.remember(current, view)
+        if self.check_mode and (task_vars.get("ansible_facts") or {}).get("continuity_pending"):
+            return self._not_yet(args)
         decision = decide(view, spine.request_of(current, args["verb"], time.time(), self._drilled_site(current, task_vars)))
         self._display.display(f"{args['service']}: {text(decision)}")
         members = current.services[args["service"]]["members"]
@@ -35,7 +37,14 @@ class ActionModule(Step):
         facts: dict[str, Any] = {"continuity_decision": data}
         if self.stage(task_vars) == "baseline":
             facts["continuity_baseline"] = {"from_site": decision.from_site, "to_site": decision.to_site}
+        facts["continuity_pending"] = self.check_mode and (bool(decision.steps) or "continuity_baseline" in facts)
         return {"changed": False, "decision": data, "ansible_facts": facts}
+
+    def _not_yet(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """In check mode a later stage cannot be decided: it rests on what an earlier one would have done."""
+        self._display.display(f"{args['service']}: {args['verb']} is decided when the stage before it has been carried out")
+        data = {**Decision(args["service"], args["verb"]).to_dict(), "observed": {}, "ports": {}}
+        return {"changed": False, "decision": data, "ansible_facts": {"continuity_decision": data}}
 
     def _drilled_site(self, current: run.Run, task_vars: Mapping[str, Any]) -> str | None:
         """A drill moves to where its baseline looked, and back to where the service came from."""

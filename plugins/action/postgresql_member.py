@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused, merged_fact
-from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member, MemberError, MemberRefused
 
@@ -21,7 +20,7 @@ class ActionModule(Step):
     module = "postgresql_member"
 
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        lease = Lease(args["service"], args["run_id"], args["epoch"]) if args["run_id"] else None
+        lease = self.lease_of(args)
         try:
             cluster = Cluster.from_member(args["member"])
             member = Member(args["service"], cluster, lease, self.execute, check_mode=self.check_mode)

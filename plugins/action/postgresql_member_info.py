@@ -11,9 +11,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, 
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream
 
-#: Two questions of 2 s each (the server, then its control file) run one after the other at worst.
-SCRIPT_SECONDS = 4.0
-
 
 class ActionModule(Step):
     module = "postgresql_member_info"
@@ -26,7 +23,7 @@ class ActionModule(Step):
             raise StepFailed(f"members: {error}", reason="bad_input") from None
         why = ""
         try:
-            output = self.execute(observe.script(questions), timeout=SCRIPT_SECONDS)
+            output = self.execute(observe.script(questions), observe.OBSERVE_SECONDS, connect=0)
             answers = observe.parse(output.stdout)
         except Unreachable as lost:
             answers, why = {}, str(lost)

@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import systemd
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Step, StepFailed, merged_fact
-from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 
 JOURNAL = {"fenced": "fence", "released": "release"}
 
@@ -19,7 +18,7 @@ class ActionModule(Step):
 
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         units, ports, service = args["units"], args["ports"], args["service"]
-        lease = Lease(service, args["run_id"], args["epoch"]) if args["run_id"] else None
+        lease = self.lease_of(args)
         if self.check_mode or args["state"] == "proven":
             proof = self._proof(self.execute(systemd.prove_script(units, ports), 5))
             wanted = args["state"] == "fenced"

@@ -154,6 +154,7 @@ class InventoryModule(BaseInventoryPlugin):
         other = self.inventory.groups["all"].vars.get(PLAN_VARIABLE)
         errors = []
         if other:
+            errors += other["errors"]
             errors.append(finding("plan", f'another plan ("{other["id"]}") is loaded already', "one plan in a run"))
         else:
             for kind, names in (("machine", self.inventory.hosts), ("group", self.inventory.groups)):

@@ -46,6 +46,11 @@ options:
         guard was deleted by hand.
     type: int
     default: 0
+  observed_epoch:
+    description:
+      - The guard's epoch when the run observed the service (RV(ignore:epoch) of M(continuity.dr.dns_answer_info)). When it has
+        moved on since, the run's decision is out of date and the claim is refused with C(stale_epoch).
+    type: int
   type:
     description:
       - Type of the record the claim is made for. With it, each claim also proves that the key may change that record,

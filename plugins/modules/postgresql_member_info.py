@@ -11,7 +11,7 @@ description:
   - Asks one machine about all clusters it carries, at the same time, and returns what it said in the words every
     engine shares, so that a decision needs no knowledge of PostgreSQL.
   - Changes nothing. What cannot be known is V(null); lag that is unknown is not lag zero.
-  - A machine that gives no answer within its bound (3 s to connect, plus 4 s) is a result with
+  - A machine that gives no answer within its bound (3 s, the connection included) is a result with
     RV(observed.reachable=false) and no failure, because a dead primary is what a failover is about.
   - Runs on the controller and sends one script to the member; no Python and no driver is needed there.
 options:

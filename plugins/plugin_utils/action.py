@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
@@ -111,24 +111,27 @@ class Step(ActionBase):  # type: ignore[misc]
         except StepRefused as refused:
             state = "refused"
             refusals = [{**asdict(refusal), "waivable": refusal.waivable} for refusal in refused.refusals]
-            result.update(failed=True, changed=False, refused=True, refusals=refusals, **refused.result)
+            result.update({"changed": False, **refused.result, "failed": True, "refused": True, "refusals": refusals})
             result["msg"] = refusal_text(refused.refusals)
         except StepFailed as failure:
             state = "failed"
             result.update({"changed": False, **failure.result, "failed": True, "reason": failure.reason})
             result["msg"] = str(failure)
+        except leases.BadName as error:
+            state = "failed"
+            result.update(changed=False, failed=True, reason="bad_input", msg=str(error))
         result["elapsed_seconds"] = round(time.monotonic() - started, 4)
         self._write(task_vars, args, state, result)
         return result
 
-    def execute(self, script: str, timeout: float = 10.0) -> Output:
-        """Run a POSIX shell script on the task's host, at most ``timeout`` seconds plus the connection.
+    def execute(self, script: str, timeout: float = 10.0, connect: float = CONNECT_SECONDS) -> Output:
+        """Run a POSIX shell script on the task's host, at most ``timeout`` seconds plus ``connect`` for the connection.
 
         The script travels on standard input, so nothing of it shows in the member's process list.
         Raises Unreachable when the host gave no answer in time, also over a connection that was open
         already: a multiplexed connection to a host that has just died knows no connect timeout.
         """
-        limit = CONNECT_SECONDS + timeout
+        limit = connect + timeout
         try:
             with Deadline(limit):
                 done = self._low_level_execute_command("/bin/sh -s", in_data=script.encode())
@@ -139,6 +142,12 @@ class Step(ActionBase):  # type: ignore[misc]
         except AnsibleConnectionFailure as failure:
             raise Unreachable(f"{self._host()} cannot be reached: {_first_line(failure)}") from None
         return Output(int(done["rc"]), str(done["stdout"]), str(done["stderr"]))
+
+    def lease_of(self, args: Mapping[str, Any]) -> leases.Lease | None:
+        """The lease this step acts under; None in a playbook that holds none. An empty run id is not none."""
+        if args["run_id"] is None:
+            return None
+        return leases.Lease(args["service"], args["run_id"], args["epoch"], args.get("owner") or "")
 
     def stage(self, task_vars: Mapping[str, Any]) -> str:
         """The part of a verb this step belongs to; play variables reach an action as templates."""
@@ -164,7 +173,7 @@ class Step(ActionBase):  # type: ignore[misc]
         try:
             with Deadline(1.0):
                 self._connection.reset()
-        except (DeadlineExceeded, AnsibleConnectionFailure, AttributeError, OSError):
+        except (DeadlineExceeded, AnsibleError, AttributeError, OSError):
             kill_children()
 
     def _arguments(self) -> dict[str, Any]:

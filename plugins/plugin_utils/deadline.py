@@ -21,22 +21,29 @@ class DeadlineExceeded(BaseException):
 class Deadline:
     """Raise DeadlineExceeded in the main thread after ``seconds``; an outer timer is put back on exit.
 
-    A task's own ``timeout`` uses the same signal, so what is left of it goes on afterwards.
+    A task's own ``timeout`` uses the same signal, so what is left of it goes on afterwards. Where it ends first, it
+    is left alone: its bound holds in here too, and its own error is raised.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._handler: Any = None
         self._outer = 0.0
+        self._yields = False
         self._started = 0.0
 
     def __enter__(self) -> Deadline:
         self._started = time.monotonic()
+        self._yields = 0 < signal.getitimer(signal.ITIMER_REAL)[0] < self.seconds
+        if self._yields:
+            return self
         self._handler = signal.signal(signal.SIGALRM, self._expired)
         self._outer, _interval = signal.setitimer(signal.ITIMER_REAL, self.seconds)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._yields:
+            return
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._handler)
         if self._outer:

@@ -25,6 +25,11 @@ class DnsStep(Step):
         self.journal_step = self.journal_steps.get(str(self._task.args.get("state")), self.journal_step)
         return super().run(tmp, task_vars)
 
+    def journal_intent(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Say in the journal which record is about to be touched, and how."""
+        told = ("name", "value", "expected", "run_id", "epoch")
+        return {**super().journal_intent(args), **{key: args[key] for key in told if args.get(key) is not None}}
+
     def dns_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the step; as ``Step.step``, with DnsError for what goes wrong."""
         raise NotImplementedError

@@ -9,6 +9,7 @@ expiry in the very script that acts, while it holds the file's lock. The epoch f
 """
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ NEXT = {
     "lease_expired": "the run was paused for too long: run the verb again",
     "lease_held": "wait for the other run; if it was cut off, continue it with -e continuity_run_id=<its id>",
     "member_busy": "a script of another run is at work on this member: wait for it",
+    "epoch_unreadable": "look at the epoch file on the member: it must hold the number of the last promotion",
     "no_state_directory": "create /var/lib/continuity on the member, owned by the login",
     "kept_data_present": "look at the data that an earlier rejoin kept, then move it away",
 }
@@ -29,16 +31,29 @@ NEXT = {
 #: Exit code of a script whose lease or epoch was refused.
 REFUSED = 43
 
+#: A service is a directory's name and a run id a line's value on the member: neither may be anything else.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+
+# printf, never echo, for what others wrote: the shell's own echo would turn a backslash into something else
 FUNCTIONS = r"""
 LC_ALL=C; export LC_ALL; umask 077; trap '' PIPE
+continuity_refuse() { printf '@@refused %s\n' "$*"; exit 43; }
 continuity_lock() {
-  [ -d "$state" ] || mkdir -p "$state" || { echo "@@refused no_state_directory $state"; exit 43; }
+  [ -d "$state" ] || mkdir -p "$state" || continuity_refuse no_state_directory "$state"
   exec 9>>"$state/lock"
-  flock -w 3 9 || { echo "@@refused member_busy another script holds $state/lock"; exit 43; }
+  flock -w 3 9 || continuity_refuse member_busy "another script holds $state/lock"
 }
 continuity_uptime() { read -r up _ < /proc/uptime; echo "${up%%.*}"; }
 continuity_field() { sed -n "s/^$2=//p" "$state/$1" 2>/dev/null | head -n 1; }
-continuity_epoch() { e=$(cat "$state/epoch" 2>/dev/null); case "$e" in ''|*[!0-9]*) echo 0;; *) echo "$e";; esac; }
+continuity_epoch() {
+  [ -e "$state/epoch" ] || { echo 0; return; }
+  e=$(cat "$state/epoch"); case "$e" in ''|*[!0-9]*) echo unknown;; *) echo "$e";; esac
+}
+continuity_fresh() {
+  have=$(continuity_epoch)
+  [ "$have" != unknown ] || continuity_refuse epoch_unreadable "$state/epoch"
+  [ "$have" -le "$epoch" ] || continuity_refuse stale_epoch "$have"
+}
 # seconds the lease still lives; a lease of an earlier boot is over
 continuity_left() {
   [ "$(continuity_field lease boot)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo 0; return; }
@@ -49,11 +64,9 @@ continuity_write() { printf '%s\n' "$2" > "$state/$1.new" && sync "$state/$1.new
 """
 
 _ACQUIRE = r"""
-continuity_lock
-have=$(continuity_epoch); holder=$(continuity_field lease run)
-[ "$have" -le "$epoch" ] || { echo "@@refused stale_epoch $have"; exit 43; }
+continuity_lock; continuity_fresh; holder=$(continuity_field lease run)
 if [ -n "$holder" ] && [ "$holder" != "$run" ] && [ "$(continuity_left)" -gt 0 ]; then
-  echo "@@refused lease_held $holder by $(continuity_field lease owner), $(continuity_left) s left"; exit 43
+  continuity_refuse lease_held "$holder by $(continuity_field lease owner), $(continuity_left) s left"
 fi
 [ "$holder" = "$run" ] && [ "$have" = "$epoch" ] || echo "@@changed"
 continuity_write lease "run=$run
@@ -71,31 +84,45 @@ rm -f "$state/lease" && echo "@@changed" && echo "@@released"
 """
 
 _GUARD = r"""
-continuity_lock
-have=$(continuity_epoch)
-[ "$have" -le "$epoch" ] || { echo "@@refused stale_epoch $have"; exit 43; }
-[ "$(continuity_field lease run)" = "$run" ] || { echo "@@refused lease_lost $(continuity_field lease run)"; exit 43; }
-[ "$(continuity_left)" -gt 0 ] || { echo "@@refused lease_expired $run"; exit 43; }
+continuity_lock; continuity_fresh
+[ "$(continuity_field lease run)" = "$run" ] || continuity_refuse lease_lost "$(continuity_field lease run)"
+[ "$(continuity_left)" -gt 0 ] || continuity_refuse lease_expired "$run"
 """
+
+
+class BadName(ValueError):
+    """A service or a run id that is no plain name."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Whose lease a script acts under."""
+    """Whose lease a script acts under. Raises BadName for a service or a run id that is no plain name."""
 
     service: str
     run_id: str
     epoch: int
     owner: str = ""
 
+    def __post_init__(self) -> None:
+        _plain("service", self.service)
+        _plain("run id", self.run_id)
+
 
 def variables(service: str) -> str:
     """Shell that names the service's state directory; every other function here needs it."""
-    return f"state={shlex.quote(f'{STATE_DIRECTORY}/{service}')}\n"
+    return f"state={shlex.quote(f'{STATE_DIRECTORY}/{_plain('service', service)}')}\n"
+
+
+def _plain(what: str, value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise BadName(f"{what} {value!r}: allowed are letters, digits, dots, hyphens and underscores, not a dot first")
+    return value
 
 
 def _header(lease: Lease) -> str:
-    values = {"run": lease.run_id, "epoch": str(int(lease.epoch)), "owner": lease.owner}
+    # One line: a line of its own in the lease would be read as a field, such as the expiry
+    owner = " ".join("".join(c if c.isprintable() else " " for c in lease.owner).split())
+    values = {"run": lease.run_id, "epoch": str(int(lease.epoch)), "owner": owner}
     return FUNCTIONS + variables(lease.service) + "".join(f"{k}={shlex.quote(v)}\n" for k, v in values.items())
 
 

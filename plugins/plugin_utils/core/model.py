@@ -62,6 +62,8 @@ class Observation:
     address: str = ""
     #: stopped and kept from starting again, also over a reboot
     fenced: bool | None = None
+    #: what a stopped member would come back as if somebody started it
+    comes_back_as: Role | None = None
     #: replicas streaming from it (a primary) and how: {"db2": "sync"}
     followers: Mapping[str, str] = field(default_factory=dict)
     #: it receives from a live upstream at this moment (a replica): a positive sighting of a primary

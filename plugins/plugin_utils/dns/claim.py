@@ -21,6 +21,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules impo
     ClaimDecision,
     decide_claim,
     held_by,
+    out_of_date,
     is_own,
     is_usable,
     seconds_until_free,
@@ -147,6 +148,8 @@ class Claims:
     def _decide(self, read: GuardRead) -> ClaimDecision:
         now = self.clock.now()
         decision = decide_claim(read.guard, self.claimant, now)
+        if decision.outcome == "stale":
+            raise DnsRefused(out_of_date(read.guard, self.claimant, self.target.name), status="stale")
         if decision.outcome == "held" and read.guard:
             raise DnsRefused(
                 held_by(read.guard, self.target.name, now), status="held", held_by=describe(read.guard, now)

@@ -10,22 +10,26 @@ from typing import Literal
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import MARGIN_SECONDS, Guard, standing, timestamp
 
-Outcome = Literal["claimed", "adopted", "held"]
+Outcome = Literal["claimed", "adopted", "held", "stale"]
 
 
 @dataclass(frozen=True)
 class Claimant:
-    """A run that wants the claim, for ``seconds`` from now. ``minimum_epoch`` is the highest epoch seen on members."""
+    """A run that wants the claim, for ``seconds`` from now. ``minimum_epoch`` is the highest epoch seen on members.
+
+    ``observed_epoch`` is the guard's epoch when the run looked at the service and decided; None asks for no such proof.
+    """
 
     run_id: str
     owner: str
     seconds: float = 120.0
     minimum_epoch: int = 0
+    observed_epoch: int | None = None
 
 
 @dataclass(frozen=True)
 class ClaimDecision:
-    """``guard`` is what to write; None when the claim is held by another run."""
+    """``guard`` is what to write; None when the claim is held by another run, or the decision is out of date."""
 
     outcome: Outcome
     guard: Guard | None
@@ -48,6 +52,9 @@ def decide_claim(found: Guard | None, claimant: Claimant, now: float) -> ClaimDe
             if standing(found.until, now) != "expired":
                 return ClaimDecision("held", None)
             taken_over = found
+    if claimant.observed_epoch is not None and (found.epoch if found else 0) != claimant.observed_epoch:
+        # Another run claimed and ended in between: what this one decided rests on a service that is no more
+        return ClaimDecision("stale", None)
     return ClaimDecision("claimed", _guard(claimant, epoch, now), taken_over)
 
 
@@ -77,6 +84,17 @@ def held_by(found: Guard, name: str, now: float) -> Refusal:
         limit="no other run's open claim",
         message=f"{name} is claimed by run {found.run} of {found.owner} for {left:.0f} s more",
         hint=f"let that run finish, or wait {left:.0f} s after it is known to be gone",
+    )
+
+
+def out_of_date(found: Guard | None, claimant: Claimant, name: str) -> Refusal:
+    """The refusal of a decision that another run has overtaken."""
+    return Refusal(
+        "stale_epoch",
+        measured=f"epoch {found.epoch} by run {found.run}" if found else "epoch 0",
+        limit=f"epoch {claimant.observed_epoch}, as observed",
+        message=f"another run changed {name} after this one had looked at it",
+        hint="run the verb again: it looks and decides anew",
     )
 
 

@@ -45,7 +45,7 @@ def read_plan(text: str) -> tuple[Any, list[str]]:
         raise PlanReadError(f"is not readable YAML: {_one_line(error)}") from None
 
 
-class _Words(_Base):  # type: ignore[misc]
+class _Words(_Base):
     """The parser, and what a plain word means (number, truth, nothing, text). Dates stay text."""
 
     yaml_implicit_resolvers = {

@@ -103,17 +103,19 @@ sync "$state/promotion" >/dev/null 2>&1 &
 
 def start_again(service: str, lease: Lease | None, cluster: Cluster, seconds: float) -> str:
     """Undo ``stop``: the same data serves as primary again. Only for a member that nobody took over from."""
+    probe = psql(cluster, "select json_build_object('recovery', pg_is_in_recovery());", 5)
     return guarded(lease, service, f"""{RUN_AS}
+{cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
+{cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
+if {running(cluster)} && ! ( {probe} ) >/dev/null 2>&1; then
+  {cluster.as_user(cluster.stop_now())} >/dev/null 2>&1 </dev/null
+fi
 if ! {running(cluster)}; then
   echo @@changed
-  {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
-  {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
+  {cluster.as_root(["/usr/bin/systemctl", "stop", cluster.unit])} </dev/null
   timeout -k 1 {seconds:g} {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
-else
-  {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null
-  {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
 fi
-{psql(cluster, "select json_build_object('recovery', pg_is_in_recovery());", 5)}
+{probe}
 """)
 
 

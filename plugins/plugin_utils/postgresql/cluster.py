@@ -100,6 +100,10 @@ class Cluster:
     def stop(self) -> list[str]:
         return [f"{self.bin_directory}/pg_ctl", "stop", "-W", "-m", "fast", "-D", self.data_directory]
 
+    def stop_now(self) -> list[str]:
+        """Ends a shutdown that hangs on a standby that is gone. Nothing is lost: the same data recovers at its start."""
+        return [f"{self.bin_directory}/pg_ctl", "stop", "-m", "immediate", "-D", self.data_directory]
+
     def standby_signal(self) -> str:
         return f"{self.data_directory}/standby.signal"
 
@@ -141,6 +145,7 @@ def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[
         cluster.controldata(),
         cluster.status(),
         cluster.stop(),
+        cluster.stop_now(),
         ["/usr/bin/touch", cluster.standby_signal()],
         ["/usr/bin/rm", "-f", cluster.standby_signal()],
         ["/usr/bin/test", "-e", cluster.standby_signal()],

@@ -110,7 +110,8 @@ class Member:
     def _start_again(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
         if seen.is_primary:
             return {"changed": False, "state": "primary", "timeline": seen.timeline, "position": seen.position}
-        if not seen.engine.get("stopped_cleanly"):
+        # A stop that hangs (its standby is gone) leaves a server that neither answers nor has ended
+        if not seen.engine.get("stopped_cleanly") and not (seen.running is None and seen.engine.get("masked")):
             raise MemberRefused(Refusal(
                 "not_a_frozen_primary", str(seen.engine.get("control_state") or seen.role), "a cleanly stopped primary",
                 f"{self.cluster.member} cannot be started as a primary", "run assess to see the whole service"))

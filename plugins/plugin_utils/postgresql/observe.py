@@ -19,8 +19,10 @@ as="sudo -n"; root="sudo -n"
 [ "$(id -u)" != 0 ] || { as=runuser; root=; }
 """
 
-#: Bound of each question to a server; a frozen one accepts the connection and never answers.
-ASK_SECONDS = 2
+#: Bound of a whole observation, the connection included: a dead machine must not hold up the others.
+OBSERVE_SECONDS = 3.0
+#: Bound of the question to a server; a frozen one accepts the connection and never answers.
+ASK_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _ask(question: Question) -> str:
         f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
         "echo @@state; continuity_epoch; cat \"$state/promotion\" 2>/dev/null; echo; "
         "[ -e \"$state/rejoining\" ] && echo @@rejoining",
-        f"echo @@psql; timeout -k 1 {ASK_SECONDS} {cluster.as_user(cluster.psql())} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\n"
+        f"echo @@psql; timeout -k 0.5 {ASK_SECONDS:g} {cluster.as_user(cluster.psql())} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\n"
         "rc=$?; echo; echo \"@@psql_rc $rc\"",
         f"[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo \"@@status_rc $?\"; "
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "

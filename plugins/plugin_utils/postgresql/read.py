@@ -83,6 +83,7 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
         timeline=_integer(control.get("Latest checkpoint's TimeLineID")),
         epoch=answer.epoch,
         fenced=stopped and answer.masked,
+        comes_back_as=("replica" if answer.standby_signal else "primary") if stopped else None,
         promotion=_promotion(answer),
         problems=tuple(problems),
         engine={
@@ -92,6 +93,7 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
             "stopped_cleanly": state == "shut down" and stopped,
             "standby_signal": answer.standby_signal,
             "rejoining": answer.rejoining,
+            "masked": answer.masked,
             "error": answer.error,
         },
     )

@@ -197,6 +197,35 @@ def test_options_are_held_to_the_documentation(play: Play, step: str, args: dict
         play.run(step, **args)
 
 
+@pytest.mark.parametrize(
+    ("step", "state", "journaled"),
+    [
+        ("dns_claim", "claimed", "claim"),
+        ("dns_claim", "released", "release"),
+        ("dns_claim", "observed", None),
+        ("dns_switch", "switched", "point"),
+        ("dns_switch", "verified", "verify"),
+        ("dns_answer_info", None, None),
+    ],
+)
+def test_each_step_has_its_name_in_the_journal(
+    play: Play, monkeypatch: pytest.MonkeyPatch, step: str, state: str | None, journaled: str | None
+) -> None:
+    written: list[tuple[str | None, str, dict[str, Any]]] = []
+
+    def write(self: Any, task_vars: Any, args: Any, state: str, result: Any) -> None:
+        written.append((self.journal_step, state, self.journal_intent(args)))
+
+    monkeypatch.setattr(dns_step.Step, "_write", write)
+    args: dict[str, Any] = {"state": state} if state else {}
+    args |= {"value": [NEW], "expected": [OLD]} if step == "dns_switch" else {}
+    args |= {"run_id": "run-a"} if step == "dns_claim" else {"authoritative": []}
+    play.run(step, **args)
+    assert [line[:2] for line in written][0] == (journaled, "started")
+    assert written[0][2]["name"] == play.name
+    assert "key" not in written[0][2]
+
+
 PLAYBOOK = """
 - name: Move a record with the role alone
   hosts: localhost

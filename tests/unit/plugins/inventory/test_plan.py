@@ -136,16 +136,42 @@ def test_a_second_plan_is_refused(parse):
     assert "one plan in a run" in inventory.groups["all"].vars["continuity_plan"]["errors"][0]
 
 
-def test_an_encrypted_file_that_is_no_plan_is_left_alone(tmp_path):
-    path = tmp_path / "group.yml"
-    vault = VaultLib([("default", VaultSecret(b"password"))])
-    path.write_bytes(vault.encrypt(HOSTS))
-    loader = DataLoader()
-    loader.set_vault_secrets([("default", VaultSecret(b"password"))])
+@pytest.fixture
+def encrypted(tmp_path):
+    """The inventory, and what parses an encrypted file into it."""
     inventory = InventoryData()
-    with pytest.raises(AnsibleParserError, match="is encrypted, and no plan"):
+    secrets = [("default", VaultSecret(b"password"))]
+
+    def parse(text):
+        path = tmp_path / "plan.yml"
+        path.write_bytes(VaultLib(secrets).encrypt(text))
+        loader = DataLoader()
+        loader.set_vault_secrets(secrets)
         InventoryModule().parse(inventory, loader, str(path))
+
+    return inventory, parse
+
+
+def test_an_encrypted_file_may_be_a_plan(encrypted):
+    inventory, parse = encrypted
+    parse(PLAN)
+    assert "payments-db" in inventory.hosts
+
+
+def test_an_encrypted_file_that_is_no_plan_is_left_alone(encrypted):
+    inventory, parse = encrypted
+    with pytest.raises(AnsibleParserError, match="is encrypted, and no plan"):
+        parse(HOSTS)
     assert "continuity_plan" not in inventory.groups["all"].vars
+
+
+def test_errors_of_a_first_plan_are_not_lost_to_a_second(parse):
+    inventory = InventoryData()
+    with pytest.raises(AnsibleParserError):
+        parse(PLAN.replace("tier: 1", "tier: one"), inventory)
+    with pytest.raises(AnsibleParserError, match="functions.payments.tier"):
+        parse(PLAN, inventory)
+    assert len(inventory.groups["all"].vars["continuity_plan"]["errors"]) == 2
 
 
 def test_a_large_plan_is_read_in_the_time_that_its_yaml_takes(tmp_path):
