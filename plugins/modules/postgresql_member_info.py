@@ -64,7 +64,7 @@ observed:
     writable: {description: It takes writes., type: bool, returned: always}
     position: {description: Bytes of write-ahead log written (primary) or held (replica)., type: int, returned: always}
     lag_bytes: {description: Bytes behind what the upstream announced; null without a live upstream., type: int, returned: always}
-    lag_seconds: {description: Age of the newest commit held; 0 while everything announced is here., type: float, returned: always}
+    lag_seconds: {description: Age of the last word from upstream where everything announced is held, else of the newest commit held., type: float, returned: always}
     upstream: {description: "Where it streams from, C(host:port).", type: str, returned: always}
     last_contact: {description: When the upstream last spoke, in seconds since 1970., type: float, returned: always}
     system_id: {description: Identity of the database cluster., type: str, returned: always}

@@ -110,7 +110,8 @@ class Lease:
 
 def variables(service: str) -> str:
     """Shell that names the service's state directory; every other function here needs it."""
-    return f"state={shlex.quote(f'{STATE_DIRECTORY}/{_plain('service', service)}')}\n"
+    directory = f"{STATE_DIRECTORY}/{_plain('service', service)}"
+    return f"state={shlex.quote(directory)}\n"
 
 
 def _plain(what: str, value: str) -> str:

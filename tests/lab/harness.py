@@ -47,10 +47,11 @@ class Result:
         return {refusal["rule"]: refusal for refusal in self.service(name)["refusals"]}
 
 
-def command(verb: str, *arguments: str, plan: Path | None = None) -> list[str]:
-    """The command line of a verb; each argument ``name=value`` is an extra variable, anything else an option."""
-    sources = ["-i", str(INVENTORY / "hosts.yml"), "-i", str(plan or INVENTORY / "plan.yml")]
-    options = [word for each in arguments for word in (["-e", each] if "=" in each and each[0] != "-" else [each])]
+def command(verb: str, *arguments: str, plan: Path | None = None, hosts: Path | None = None) -> list[str]:
+    """The command line of a verb; ``name=value`` and ``{...}`` are extra variables, anything else is an option."""
+    sources = ["-i", str(hosts or INVENTORY / "hosts.yml"), "-i", str(plan or INVENTORY / "plan.yml")]
+    given = [each[0] == "{" or ("=" in each and each[0] != "-") for each in arguments]
+    options = [word for each, extra in zip(arguments, given, strict=True) for word in (["-e", each] if extra else [each])]
     return ["ansible-playbook", f"continuity.dr.{verb}", *sources, *options]
 
 
@@ -64,18 +65,19 @@ def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: floa
     """Run a verb to its end and read its report."""
     run_id = next((a.partition("=")[2] for a in arguments if a.startswith("continuity_run_id=")), None)
     run_id = run_id or f"test-{verb}-{time.time_ns()}"
-    own = [f"continuity_runs_dir={RUNS}", f"continuity_run_id={run_id}"]
+    runs = next((Path(a.partition("=")[2]) for a in arguments if a.startswith("continuity_runs_dir=")), RUNS)
+    own = [f"continuity_runs_dir={runs}", f"continuity_run_id={run_id}"]
     started = time.monotonic()
     done = subprocess.run(command(verb, *arguments, *own, plan=plan), cwd=CHECKOUT, env=environment(), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)  # fmt: skip
-    path = RUNS / run_id / "report.json"
+    path = runs / run_id / "report.json"
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return Result(done.returncode, done.stdout, time.monotonic() - started, report)
 
 
-def start_verb(verb: str, *arguments: str, plan: Path | None = None) -> subprocess.Popen[str]:
+def start_verb(verb: str, *arguments: str, plan: Path | None = None, hosts: Path | None = None) -> subprocess.Popen[str]:
     """Begin a verb and go on; the caller waits for it. Its output is read from ``stdout``."""
-    return subprocess.Popen(command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan), cwd=CHECKOUT, env=environment(),
+    return subprocess.Popen(command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan, hosts=hosts), cwd=CHECKOUT, env=environment(),
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
 
 
@@ -86,13 +88,13 @@ def journal(run_id: str, service: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def wait_for_step(run_id: str, service: str, step: str, state: str, timeout: float = 60.0) -> dict[str, Any]:
-    """Wait until the journal of a run that is under way has a line."""
+def wait_for_step(run_id: str, service: str, step: str, state: str, count: int = 1, timeout: float = 60.0) -> dict[str, Any]:
+    """Wait until the journal of a run that is under way has a line, ``count`` times."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:
-        for entry in journal(run_id, service):
-            if (entry["step"], entry["state"]) == (step, state):
-                return entry
+        found = [entry for entry in journal(run_id, service) if (entry["step"], entry["state"]) == (step, state)]
+        if len(found) >= count:
+            return found[-1]
         time.sleep(0.02)
     raise AssertionError(f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service)[-3:]}")
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +74,7 @@ def whole_run(
         return None, errors
     plan = inventory.plan
     inputs, found = checked_inputs(extra, verb, plan["sites"], now)
-    errors += found
+    errors += found + fault_findings(extra, plan)
     sites_of = member_sites(plan["sites"], inventory.groups)
     service_of = cache(inventory.service_of)
     choices = Choices(
@@ -110,6 +111,19 @@ def plan_loaded_findings(inventory: Inventory) -> list[str]:
         f"no plan was loaded (inventory sources: {given}). Pass it with -i plan.yml, beside the inventory of the "
         "machines. A source that could not be read is named in a warning above."
     ]
+
+
+def fault_findings(extra: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
+    """A drill injects a fault that is there, and only in an environment that the plan calls a drill."""
+    if "fault" not in extra:
+        return []
+    found = []
+    if plan["environment"] != "drill":
+        wrong = f"the plan's environment is {plan['environment']}, and a fault is injected in a drill environment only"
+        found.append(finding("plan.environment", wrong, "drill; or exercise a planned move, without -e fault=..."))
+    if not os.path.isabs(str(extra["fault"])) or not os.path.isfile(str(extra["fault"])):
+        found.append(finding("fault", f'"{extra["fault"]}" is no such file', "the absolute path of a task file"))
+    return found
 
 
 def _as_typed(option: str, value: object) -> str:

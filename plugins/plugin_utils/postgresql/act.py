@@ -18,11 +18,17 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import RUN_AS
 
 
-def psql(cluster: Cluster, statements: str, seconds: float, failing: str = "") -> str:
-    """Shell text that runs ``statements`` on the member, at most ``seconds``; the script ends as ``failing`` if they fail."""
+def psql(cluster: Cluster, statements: str, seconds: float, failing: str = "", redirect: str = "") -> str:
+    """Shell text that runs ``statements`` on the member, at most ``seconds``; the script ends as ``failing`` if they fail.
+
+    The text ends after the line that ends the statements: what follows is another command, so a redirection of psql's
+    streams goes in as ``redirect``.
+    """
+    if "CONTINUITY_SQL" in statements:  # it would end the statements here and begin a command of the shell
+        raise ValueError("a value for SQL must not hold CONTINUITY_SQL")
     ask = cluster.as_user(cluster.psql())
     otherwise = f' || {{ echo "@@failed {failing}"; exit 1; }}' if failing else ""
-    return f"timeout -k 1 {seconds:g} {ask} <<'CONTINUITY_SQL'{otherwise}\n{statements}\nCONTINUITY_SQL\n"
+    return f"timeout -k 1 {seconds:g} {ask} {redirect}<<'CONTINUITY_SQL'{otherwise}\n{statements}\nCONTINUITY_SQL\n"
 
 
 def running(cluster: Cluster) -> str:
@@ -41,7 +47,7 @@ def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream
     socket = shlex.quote(f"{cluster.socket_directory}/.s.PGSQL.{cluster.port}")
     return guarded(lease, service, f"""{RUN_AS}
 if {running(cluster)}; then
-  echo "@@sessions $({psql(cluster, sql.SESSIONS, 5)})"
+  printf '@@sessions %s\\n' "$({psql(cluster, sql.SESSIONS, 5)})"
   {psql(cluster, "checkpoint;", seconds, "checkpoint")}
   {cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])} >/dev/null 2>&1 || {{ echo "@@failed mask"; exit 1; }}
   {follow}
@@ -90,14 +96,14 @@ def promote(
         "\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
     )
     return guarded(lease, service, f"""{RUN_AS}
-said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2)} 2>&1)
+said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2, redirect="2>&1 ")})
 rc=$?
 printf '%s\\n' "$said" | grep -v '^t$'
 [ "$rc" = 0 ] || {{ echo "@@failed promote"; exit 1; }}
 server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
 printf '{{"record": %s, "server": %s}}\\n' {shlex.quote(json.dumps(record, sort_keys=True))} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
-sync "$state/promotion" >/dev/null 2>&1 &
+sync "$state/promotion" >/dev/null 2>&1 9>&- &
 """)
 
 
@@ -123,9 +129,9 @@ def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str]
     """On a primary: a checkpoint on its own timeline, its history, and who must confirm commits from now on."""
     change = ""
     if names is not None:
-        wanted = ", ".join(f'"{name}"' for name in names)
+        wanted = sql.literal(sql.standby_names(names))
         change = (
-            f"select current_setting('synchronous_standby_names') <> {sql.literal(wanted)} as change \\gset\n"
+            f"select current_setting('synchronous_standby_names') <> {wanted} as change \\gset\n"
             f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n"
         )
     return guarded(lease, service, f"""{RUN_AS}

@@ -3,30 +3,61 @@
 """Where one PostgreSQL cluster lives on its member, and the closed list of commands run there."""
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 
+# A name in a connection string, where a space or a quote would begin another setting
+_NAME = (re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII), "letters, digits and _ . : -")
+_UNIT = (re.compile(r"[A-Za-z0-9_.:@\\-]+", re.ASCII), "a unit of systemd")
+_PATH = (re.compile(r"/[^\s\x00-\x1f\x7f]*"), "an absolute path without spaces")
+
+
+def _checked(field: str, value: str, allowed: tuple[re.Pattern[str], str]) -> str:
+    if not allowed[0].fullmatch(str(value)):
+        raise ValueError(f"{field} {value!r}: give {allowed[1]}")
+    return value
+
+
+def _host(member: Mapping[str, Any]) -> str:
+    if not member.get("host"):
+        raise ValueError("host: give the name of the machine, which is also its name in replication")
+    return str(member["host"])
+
+
+def _port(member: Mapping[str, Any]) -> int:
+    port = str(member.get("port") or 5432)
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"port {member['port']!r}: give a number from 1 to 65535")
+    return int(port)
+
+
 @dataclass(frozen=True)
 class Upstream:
-    """The server a replica follows, as its ``primary_conninfo`` names it."""
+    """The server a replica follows, as its ``primary_conninfo`` names it. Raises ValueError for anything but names."""
 
     host: str
     port: int
     user: str = "replicator"
 
+    def __post_init__(self) -> None:
+        _checked("host", self.host, _NAME)
+        _checked("user", self.user, _NAME)
+
     @classmethod
     def from_member(cls, member: Mapping[str, Any]) -> Upstream:
         """The replication address of a plan's member, or the one that clients use."""
-        host = member.get("replication_address") or member.get("address") or member["host"]
+        host = member.get("replication_address") or member.get("address") or _host(member)
         user = (member.get("replication") or {}).get("user") or "replicator"
-        return cls(str(host), int(member.get("port") or 5432), str(user))
+        return cls(str(host), _port(member), str(user))
 
     def conninfo(self, application_name: str) -> str:
         """Connection string without a password: that stays in the member's own password file."""
-        return f"host={self.host} port={self.port} user={self.user} application_name={application_name}"
+        name = _checked("application_name", application_name, _NAME)
+        return f"host={self.host} port={self.port} user={self.user} application_name={name}"
 
     def source(self) -> str:
         """Connection string for a copy or a rewind."""
@@ -51,19 +82,24 @@ class Cluster:
     socket_directory: str = "/var/run/postgresql"
     user: str = "postgres"
 
+    def __post_init__(self) -> None:
+        _checked("host", self.member, _NAME)
+        _checked("user", self.user, _NAME)
+        _checked("unit", self.unit, _UNIT)
+        for field in ("data_directory", "config_file", "bin_directory", "socket_directory"):
+            _checked(field, getattr(self, field), _PATH)
+
     @classmethod
     def from_member(cls, options: Mapping[str, Any]) -> Cluster:
-        """Fill what the plan leaves out. Raises ValueError when ``host`` or ``cluster`` is missing or malformed."""
+        """Fill what the plan leaves out. Raises ValueError with the field that is missing or malformed."""
         version, slash, name = str(options.get("cluster")).partition("/")
         if not (slash and version.isdigit() and name.replace("_", "").replace("-", "").isalnum()):
             raise ValueError(f"cluster {options.get('cluster')!r}: give <version>/<name>, for example 15/main")
-        if not options.get("host"):
-            raise ValueError("host: give the name of the machine, which is also its name in replication")
         return cls(
-            member=str(options["host"]),
+            member=_host(options),
             version=version,
             name=name,
-            port=int(options.get("port") or 5432),
+            port=_port(options),
             data_directory=options.get("data_directory") or f"/var/lib/postgresql/{version}/{name}",
             config_file=options.get("config_file") or f"/etc/postgresql/{version}/{name}/postgresql.conf",
             bin_directory=options.get("bin_directory") or f"/usr/lib/postgresql/{version}/bin",

@@ -61,10 +61,12 @@ def _ask(question: Question) -> str:
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "
         f"{cluster.as_user(['/usr/bin/test', '-e', cluster.standby_signal()])} </dev/null && echo @@standby_signal; }}",
     ]
+    # All at once: each peer that is down costs the whole bound of its login
     for peer in question.peers:
         login = cluster.as_user(cluster.replication_login(peer))
-        lines.append(f"echo @@login {shlex.quote(f'{peer.host}:{peer.port}')} $({login} </dev/null 2>&1 | tail -n 1)")
-    return "\n".join(lines)
+        name = shlex.quote(f"{peer.host}:{peer.port}")
+        lines.append(f"[ $rc != 0 ] || printf '@@login %s %s\\n' {name} \"$({login} </dev/null 2>&1 | tail -n 1)\" &")
+    return "\n".join([*lines, "wait"])
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Answer:
     running: bool | None
     masked: bool
     active: str
-    epoch: int
+    epoch: int | None
     promotion: dict[str, Any] | None
     control: dict[str, str]
     standby_signal: bool
@@ -115,7 +117,7 @@ def _answer(lines: list[str]) -> Answer:
         running=True if psql_rc == 0 else {3: False, 4: False}.get(status_rc if status_rc is not None else -1),
         masked=unit.get("LoadState") == "masked",
         active=unit.get("ActiveState", "unknown"),
-        epoch=int(state[0]) if state and state[0].isdigit() else 0,
+        epoch=_number(state[:1]),
         promotion=_json(state[1:]),
         control=_control(sections.get("controldata", [])),
         standby_signal="standby_signal" in sections,

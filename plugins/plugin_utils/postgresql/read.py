@@ -100,7 +100,12 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
 
 
 def _promotion(answer: Answer) -> Mapping[str, Any] | None:
-    return answer.promotion
+    """The record beside the lease, flat: who was promoted by which run, and where the new timeline began."""
+    record, server = (answer.promotion or {}).get("record"), (answer.promotion or {}).get("server")
+    if not isinstance(record, dict):
+        return None
+    began = server if isinstance(server, dict) else {}
+    return {**record, **{key: began[key] for key in ("timeline", "position", "system_id") if key in began}}
 
 
 def _integer(text: str | None) -> int | None:
@@ -108,7 +113,9 @@ def _integer(text: str | None) -> int | None:
 
 
 def _checkpoint(control: Mapping[str, str]) -> int | None:
-    text = control.get("Latest checkpoint location")
+    """Where a clean stop left it; a standby's own last checkpoint is behind what it has replayed."""
+    standby = control.get("Database cluster state") == "shut down in recovery"
+    text = control.get("Minimum recovery ending location" if standby else "Latest checkpoint location")
     return position_bytes(text) if text and "/" in text else None
 
 
@@ -128,14 +135,16 @@ def _lag_bytes(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> int | 
 
 
 def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> float | None:
-    """Age of the newest commit here; 0 while it streams and has everything the upstream announced.
+    """How old the newest thing is that the upstream is known to have said; an upper bound of what is missing.
 
-    Without an upstream it is an upper bound: an idle service ages although nothing is missing.
+    With everything held that was announced, it is the age of the last word from upstream: a link that drops
+    packets looks like an idle one. Else it is the age of the newest commit, and an idle service ages although
+    nothing is missing.
     """
     if not server["recovery"]:
         return None
-    if _lag_bytes(server, receiver) == 0:
-        return 0.0
+    if _lag_bytes(server, receiver) == 0 and receiver.get("last_message") is not None:
+        return max(0.0, float(server["now"]) - float(receiver["last_message"]))
     if server["last_commit"] is None:
         return None
     return max(0.0, float(server["now"]) - float(server["last_commit"]))

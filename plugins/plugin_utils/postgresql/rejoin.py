@@ -29,7 +29,13 @@ class Branch:
 
     @classmethod
     def from_server(cls, server: Mapping[str, Any]) -> Branch:
-        """Read what sql.HISTORY returned; a line of the history is ``<timeline> <position> <reason>``."""
+        """Read what sql.HISTORY returned; a line of the history is ``<timeline> <position> <reason>``.
+
+        Raises ValueError when it is not what ``state: settled`` returned.
+        """
+        missing = [key for key in ("system_id", "timeline", "position", "history") if key not in server]
+        if missing:
+            raise ValueError(f"history has no {', '.join(missing)}: give the branch that state=settled returned")
         ends = {}
         for line in str(server["history"]).splitlines():
             fields = line.split()
@@ -44,7 +50,7 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
     | observed on the old member                          | method |
     |-----------------------------------------------------|--------|
     | streams from the new primary already                | none   |
-    | runs as a primary                                   | refuse |
+    | runs as a primary, or does not answer and may be one| refuse |
     | other system identifier                             | refuse |
     | a rewind or copy was cut off, or no usable data     | clone  |
     | same timeline, not ahead                            | follow |
@@ -54,12 +60,12 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
     """
     if old.is_primary:
         return _refuse("running_as_primary", old, "running as a primary", "stopped and fenced", "fence it first")
-    if old.engine.get("rejoining"):
+    if not old.reachable or not (old.running is False or old.is_replica or old.engine.get("standby_signal")):
+        return _refuse("not_stopped", old, "does not answer", "stopped, or a replica", "fence it first")
+    if old.system_id not in (None, branch.system_id):
+        return _refuse("other_cluster", old, str(old.system_id), branch.system_id, "clone it by hand if it really belongs here")
+    if old.system_id is None or old.timeline is None or old.engine.get("rejoining"):
         return "clone"
-    if old.system_id is None or old.timeline is None:
-        return "clone"
-    if old.system_id != branch.system_id:
-        return _refuse("other_cluster", old, old.system_id, branch.system_id, "clone it by hand if it really belongs here")
     if old.timeline > branch.timeline:
         return _refuse("timeline_ahead", old, str(old.timeline), f"{branch.timeline} or lower",
                        "find out which member was promoted last: the wrong one may be primary")
@@ -101,7 +107,7 @@ def clone(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstrea
     return guarded(lease, service, f"""{RUN_AS}
 {_stopped(cluster)}
 if {cluster.as_user(["/usr/bin/test", "-e", cluster.kept_directory])} </dev/null; then
-  echo "@@refused kept_data_present {cluster.kept_directory}"; exit 43
+  continuity_refuse kept_data_present {shlex.quote(cluster.kept_directory)}
 fi
 {cluster.as_user(["/usr/bin/rm", "-rf", cluster.new_directory])} </dev/null
 {_long(cluster, cluster.clone(upstream))}

@@ -103,8 +103,16 @@ def promote(proof: int | None, seconds: float) -> str:
 
 def synchronous_names(names: list[str]) -> str:
     """Set who must confirm a commit; none lifts the protection, and no commit waits for a dead standby."""
-    value = ", ".join(f'"{name}"' for name in names)
-    return f"alter system set synchronous_standby_names = {literal(value)};\nselect pg_reload_conf();\n"
+    return f"alter system set synchronous_standby_names = {literal(standby_names(names))};\nselect pg_reload_conf();\n"
+
+
+def standby_names(names: list[str]) -> str:
+    """The setting's value: each name quoted as an identifier.
+
+    >>> standby_names(["db1", "db2"])
+    '"db1", "db2"'
+    """
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def literal(value: str) -> str:

@@ -122,7 +122,7 @@ def test_lag_over_rpo_is_refused_with_both_numbers(healthy: None, tmp_path: Path
 def test_unknown_lag_is_not_zero_lag(healthy: None, tmp_path: Path) -> None:
     lab("fault", "primary_crashed", "--member", "db1", "--service", "accounts-db")
     inside("db2", "systemctl restart postgresql@15-accounts")
-    result = run_verb("failover", *MOVE, "continuity_run_id=lag-unknown", f"continuity_runs_dir={tmp_path}")
+    result = run_verb("failover", *MOVE, f"continuity_runs_dir={tmp_path}")
     assert result.rc != 0
     assert "lag_unknown" in result.output
 
@@ -135,7 +135,7 @@ def test_an_unreachable_primary_is_not_fenced(healthy: None) -> None:
     assert "db1" in measured
     # one look at a dead machine costs one bound of 3 s
     assert result.seconds < 9
-    waived = ("waive=old_primary_unfenced", '-e', '{"reason": "the machine was powered off by hand"}')
+    waived = ("waive=old_primary_unfenced", '{"reason": "the machine was powered off by hand"}')
     result = run_verb("failover", "scope=payments", "target_site=dc2", *waived)
     assert result.rc == 0, result.output
     assert [waiver["rule"] for waiver in result.service("payments-db")["waivers"]] == ["old_primary_unfenced"]

@@ -1,0 +1,121 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a server's own answer to neutral words, and each thing that stands in the way with both its values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
+
+
+def answer(server: dict[str, Any], **logins: str) -> Answer:
+    return Answer(server, True, False, "active", 0, None, {}, False, False, "", logins)
+
+
+def judged(server: dict[str, Any], **logins: str) -> Observation:
+    return read.observation("db1", "dc1", "198.51.100.11", answer(server, **logins))
+
+
+def test_a_member_that_was_not_heard_is_unknown_in_every_word():
+    seen = read.observation("db1", "dc1", "198.51.100.11", None)
+    assert seen == Observation("db1", "dc1", address="198.51.100.11")
+    assert (seen.reachable, seen.role) == (False, "unknown")
+    assert {seen.running, seen.writable, seen.position, seen.lag_bytes, seen.fenced, seen.epoch} == {None}
+
+
+def test_a_primary_made_read_only_is_a_primary_that_takes_no_writes(server):
+    seen = judged(server("primary", read_only=True))
+    assert seen.is_primary and seen.writable is False
+
+
+def test_a_replica_stands_at_the_newest_position_it_holds(server):
+    assert judged(server("replica", received=10, replayed=20)).position == 20
+    assert judged(server("replica", received=None, replayed=20)).position == 20
+    assert judged(server("replica", received=None, replayed=None)).position is None
+
+
+def test_lag_in_bytes_is_known_only_while_it_streams(server):
+    behind = server("replica", received=4000, replayed=4000)
+    assert judged(behind).lag_bytes == 96
+    for receiver in (None, {**behind["receiver"], "status": "waiting"}, {**behind["receiver"], "latest_end": None}):
+        assert judged({**behind, "receiver": receiver}).lag_bytes is None
+    assert judged(server("primary")).lag_bytes is None
+
+
+def test_lag_in_seconds_is_zero_only_when_everything_announced_is_here(server):
+    assert judged(server("replica")).lag_seconds == 0.0
+    assert judged(server("replica", received=4000, replayed=4000)).lag_seconds == 10.0
+    assert judged(server("replica", receiver=None)).lag_seconds == 10.0
+    assert judged(server("replica", receiver=None, last_commit=None)).lag_seconds is None
+    assert judged(server("replica", receiver=None, last_commit=2000.0)).lag_seconds == 0.0, "clocks differ; never below 0"
+    assert judged(server("primary")).lag_seconds is None
+
+
+def test_a_replica_without_a_live_upstream_says_that_it_receives_nothing(server):
+    lonely = judged(server("replica", receiver=None))
+    assert (lonely.receiving, lonely.upstream, lonely.last_contact) == (False, None, None)
+    assert judged(server("primary")).receiving is None
+
+
+def test_a_follower_that_is_not_streaming_is_shown_by_its_state_and_not_as_synchronous(server):
+    catching_up = {"name": "db2", "state": "catchup", "sync": "sync"}
+    assert judged(server("primary", followers=[catching_up])).followers == {"db2": "catchup"}
+
+
+SETTINGS = {"full_page_writes": "on", "wal_log_hints": "on", "data_checksums": "off"}
+PROBLEMS = [
+    ("replica", {"replay_paused": True}, "replay_paused", "paused", "running", True),
+    ("replica", {"apply_delay": "60000"}, "apply_delay", "60000 ms", "0 ms", True),
+    ("primary", {"ready": 17}, "archiver_backlog", "17 segments wait", "16", False),
+    ("primary", {"ready": 1, "archiver": {"failing": True}}, "archiver_backlog", "1 segments wait", "no failure", False),
+    ("primary", {"base_backups": 1}, "base_backup_running", "1", "0", False),
+]
+
+
+@pytest.mark.parametrize(("role", "changes", "rule", "measured", "limit", "also_failover"), PROBLEMS)
+def test_what_stands_in_the_way_is_told_with_both_values(server, role, changes, rule, measured, limit, also_failover):
+    assert judged(server(role)).problems == ()
+    (problem,) = judged(server(role, **changes)).problems
+    assert (problem.rule, problem.measured) == (rule, measured) and limit in problem.limit and problem.hint
+    assert "switchover" in problem.blocks and ("failover" in problem.blocks) is also_failover
+
+
+def test_an_idle_or_working_archiver_stands_in_nobodys_way(server):
+    assert judged(server("primary", ready=16)).problems == ()
+    assert judged(server("primary", archiver={"failing": True}, ready=0)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "possible"),
+    [
+        ({}, True),
+        ({"wal_log_hints": "off", "data_checksums": "on"}, True),
+        ({"wal_log_hints": "off"}, False),
+        ({"full_page_writes": "off"}, False),
+    ],
+)
+def test_a_planned_move_wants_the_old_primary_to_be_rewindable(server, settings, possible):
+    own = server("primary")
+    seen = judged({**own, "settings": {**own["settings"], **SETTINGS, **settings}})
+    assert [problem.rule for problem in seen.problems] == ([] if possible else ["rewind_impossible"])
+    assert all("failover" not in problem.blocks for problem in seen.problems)
+
+
+@pytest.mark.parametrize(("said", "works"), [("7301|1|0/5000|", True), ("FATAL: no entry in pg_hba.conf", False), ("", False)])
+def test_a_replication_login_works_or_its_error_is_quoted(server, said, works):
+    seen = judged(server("primary"), **{"198.51.100.12:5432": said})
+    assert [(p.rule, p.measured) for p in seen.problems] == ([] if works else [("replication_login", said or "no answer")])
+
+
+def test_a_setting_that_is_smaller_on_the_standby_is_found_by_comparing(server):
+    small = server("replica")
+    small["settings"] = {**small["settings"], "max_connections": "50"}
+    (problem,) = read.settings_problems(judged(server("primary")), judged(small))
+    assert (problem.rule, problem.measured, problem.limit) == ("setting_too_small", "max_connections=50", "max_connections>=100")
+    assert list(read.settings_problems(judged(server("primary")), judged(server("replica")))) == []
+    assert list(read.settings_problems(judged(server("primary")), Observation("db2", "dc2"))) == []
