@@ -3,6 +3,7 @@
 """Decide about one service; documented in plugins/modules/decide.py."""
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, refusal_text
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Request
 
 
 class ActionModule(Step):
@@ -27,32 +28,48 @@ class ActionModule(Step):
         spine.write_run(current)
         if not self.check_mode:
             spine.remember(current, view)
-        if self.check_mode and (task_vars.get("ansible_facts") or {}).get("continuity_pending"):
-            return self._not_yet(args)
-        decision = decide(view, spine.request_of(current, args["verb"], time.time(), self._drilled_site(current, task_vars)))
+        why_not = self._why_not_now(current, task_vars)
+        if why_not:
+            return self._nothing(args, why_not)
+        request = spine.request_of(current, args["verb"], time.time())
+        decision = decide(view, self._drilled(request, current, task_vars))
         self._display.display(f"{args['service']}: {text(decision)}")
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
         data = {**decision.to_dict(), "ports": ports, "observed": {name: _short(seen) for name, seen in view.observed.items()}}
         facts: dict[str, Any] = {"continuity_decision": data}
         if self.stage(task_vars) == "baseline":
-            facts["continuity_baseline"] = {"from_site": decision.from_site, "to_site": decision.to_site}
+            sites = {"from_site": decision.from_site, "to_site": decision.to_site}
+            facts["continuity_baseline"] = {**sites, "refused": decision.refused}
         facts["continuity_pending"] = self.check_mode and (bool(decision.steps) or "continuity_baseline" in facts)
         return {"changed": False, "decision": data, "ansible_facts": facts}
 
-    def _not_yet(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """In check mode a later stage cannot be decided: it rests on what an earlier one would have done."""
-        self._display.display(f"{args['service']}: {args['verb']} is decided when the stage before it has been carried out")
+    def _why_not_now(self, current: run.Run, task_vars: Mapping[str, Any]) -> str:
+        """Why a later stage of a composed verb is not decided at all, or nothing."""
+        facts = task_vars.get("ansible_facts") or {}
+        if self.check_mode and facts.get("continuity_pending"):
+            return "is decided when the stage before it has been carried out"
+        if current.verb == "drill" and self.stage(task_vars) != "baseline":
+            # A drill that could not begin must not turn into the real thing
+            begun = (facts.get("continuity_outcome") or {}).get("state")
+            injected = "injected" in (facts.get("continuity_fault") or {})
+            if (facts.get("continuity_baseline") or {}).get("refused", True) or (begun in ("failed", "refused") and not injected):
+                return "is left out: the drill could not begin"
+        return ""
+
+    def _nothing(self, args: Mapping[str, Any], why: str) -> dict[str, Any]:
+        self._display.display(f"{args['service']}: {args['verb']} {why}")
         data = {**Decision(args["service"], args["verb"]).to_dict(), "observed": {}, "ports": {}}
         return {"changed": False, "decision": data, "ansible_facts": {"continuity_decision": data}}
 
-    def _drilled_site(self, current: run.Run, task_vars: Mapping[str, Any]) -> str | None:
+    def _drilled(self, request: Request, current: run.Run, task_vars: Mapping[str, Any]) -> Request:
         """A drill moves to where its baseline looked, and back to where the service came from."""
-        if current.verb != "drill":
-            return None
+        stage = self.stage(task_vars)
+        if current.verb != "drill" or stage == "baseline":
+            return request
         baseline = (task_vars.get("ansible_facts") or {}).get("continuity_baseline") or {}
-        site = baseline.get("from_site" if self.stage(task_vars) == "failback" else "to_site")
-        return str(site) if site else None
+        site = baseline.get("from_site" if stage == "failback" else "to_site")
+        return dataclasses.replace(request, target_site=site, source_site=None)
 
     def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         return dict(result.get("decision") or {"message": result.get("msg")})

@@ -35,12 +35,12 @@ def service_of(run: Run, name: str) -> Service:
     )
 
 
-def request_of(run: Run, verb: str, now: float, target_site: str | None = None) -> Request:
+def request_of(run: Run, verb: str, now: float) -> Request:
     """What the operator asked for, as the decision reads it."""
     inputs = run.inputs
     return Request(
         verb=verb, run_id=run.run_id, now=now,
-        target_site=target_site or inputs.get("target_site"), source_site=inputs.get("source_site"),
+        target_site=inputs.get("target_site"), source_site=inputs.get("source_site"),
         accept_data_loss_seconds=inputs.get("accept_data_loss_seconds"), waive=tuple(inputs.get("waive") or ()),
         reason=str(inputs.get("reason") or ""), outage_started=inputs.get("outage_started"),
     )

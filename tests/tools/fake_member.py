@@ -30,7 +30,7 @@ case $program in
   @BIN@/*) ;;
   *) exit 97 ;;
 esac
-@AS_USER@exec "$@"
+exec @AS_USER@"$@"
 """
 
 SYSTEMCTL = r"""#!/bin/sh
@@ -39,6 +39,7 @@ while [ $# -gt 1 ]; do
   case $1 in -p) keys="$keys $2"; shift ;; --value) value=1 ;; esac; shift
 done
 unit="@HOME@/units/$1"; mkdir -p "$unit"
+[ ! -x "$unit/before-$verb" ] || "$unit/before-$verb"
 [ ! -x "$unit/$verb" ] || exec "$unit/$verb"
 case $verb in
   show) for key in $keys; do
@@ -97,7 +98,7 @@ class FakeMember:
         new.replace(path)
 
     def hook(self, unit: str, verb: str, body: str) -> None:
-        """Say what `systemctl <verb> <unit>` does here."""
+        """Say what `systemctl <verb> <unit>` does here, or with `before-<verb>` what happens before it."""
         path = self.home / "units" / unit / verb
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")

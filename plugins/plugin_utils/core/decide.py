@@ -85,7 +85,7 @@ def _rejoin(view: View, request: Request) -> Decision:
     primary = view.primary
     if primary is None:
         return _decision(view, request, None, (), refused)
-    returning = [Step("rejoin", other.member) for other in view.not_following(primary)]
+    returning = [Step("rejoin", other.member) for other in view.not_following(primary) if other.reachable]
     steps = [*_leases(view), *returning, Step("verify", primary.member)] if returning else []
     return _decision(view, request, primary, steps, refused)
 
@@ -103,7 +103,7 @@ def _assess(view: View, request: Request) -> Decision:
 
 def _finish(view: View, target: Observation, *, rejoin: bool) -> list[Step]:
     """The target is primary already: only what a cut-off run may have left undone."""
-    left: list[Step] = [] if view.endpoints_hold(target.address) else [Step("point")]
+    left: list[Step] = [] if view.endpoints_hold(target.address) else _point(view)
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
     return [*_leases(view), *left, Step("verify", target.member)] if left else []
@@ -116,7 +116,8 @@ def _leases(view: View) -> list[Step]:
 
 
 def _point(view: View) -> list[Step]:
-    return [Step("point")] if view.service.endpoints else []
+    """An endpoint that cannot be reached (waived) is not switched; the next run finds it and does."""
+    return [Step("point")] if any(endpoint.reachable for endpoint in view.endpoints) else []
 
 
 def _decision(

@@ -70,6 +70,8 @@ class Observation:
     receiving: bool | None = None
     #: the last promotion it knows of: {"member", "epoch", "position", "timeline", "system_id", "time", "run_id"}
     promotion: Mapping[str, Any] | None = None
+    #: settings that a replica needs at least as large as its primary has them
+    capacities: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     #: facts only the engine's own actions read
     engine: Mapping[str, Any] = field(default_factory=dict)

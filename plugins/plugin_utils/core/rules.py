@@ -99,6 +99,11 @@ def _replication(view: View, primary: Observation, target: Observation) -> Itera
         yield Refusal("synchronous_unproven", mode or "not attached", "sync",
                       f"the plan promises rpo 0s, and {target.member} is not a synchronous standby",
                       "run rejoin, which restores synchronous_standby_names")
+    for name, needed in sorted(primary.capacities.items()):
+        if target.capacities.get(name, needed) < needed:
+            yield Refusal("setting_too_small", f"{name} = {target.capacities[name]}", f"at least {needed}, as on {primary.member}",
+                          f"{target.member} lacks what {primary.member} has, and would stop replaying after a change there",
+                          f"raise {name} on {target.member} and restart it")
     yield from _lag(view, primary, target)
 
 
@@ -217,7 +222,9 @@ def rejoin(view: View) -> Iterator[Refusal]:
         values = ", ".join(value for endpoint in view.endpoints for value in endpoint.values) or "nothing"
         yield Refusal("endpoint_elsewhere", values, primary.address, f"clients are not sent to {primary.member}",
                       "finish the failover first: run it again")
-    for other in view.not_following(primary):
-        if not other.reachable:
+    missing = view.not_following(primary)
+    for other in missing:
+        # One that can be reached is brought back even while another is lost
+        if not any(each.reachable for each in missing):
             yield Refusal("member_unreachable", "no answer", "an answer", f"{other.member} cannot be reached",
                           "bring the machine back; its database stays fenced until it rejoins")

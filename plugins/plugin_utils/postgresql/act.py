@@ -43,14 +43,13 @@ def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream
     the mask that survives a reboot, and what makes it come back as a replica of ``upstream`` if anyone starts
     it. The outage begins at ``pg_ctl stop``.
     """
-    follow = _follow(cluster, upstream) if upstream else ""
+    keep = _keep_stopped(cluster) + (_follow(cluster, upstream) if upstream else "")
     socket = shlex.quote(f"{cluster.socket_directory}/.s.PGSQL.{cluster.port}")
     return guarded(lease, service, f"""{RUN_AS}
 if {running(cluster)}; then
   printf '@@sessions %s\\n' "$({psql(cluster, sql.SESSIONS, 5)})"
   {psql(cluster, "checkpoint;", seconds, "checkpoint")}
-  {cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])} >/dev/null 2>&1 || {{ echo "@@failed mask"; exit 1; }}
-  {follow}
+  {keep}
   {psql(cluster, "checkpoint;", seconds, "checkpoint")}
   echo @@changed
   {cluster.as_user(cluster.stop())} >/dev/null 2>&1 </dev/null
@@ -59,10 +58,20 @@ if {running(cluster)}; then
     turns=$((turns + 1)); [ "$turns" -lt {int(seconds * 200)} ] || {{ echo "@@failed stop"; exit 1; }}
     sleep 0.005
   done
+else
+  # Stopped already, by an earlier run or by hand: what keeps it so is made sure of all the same
+  {keep}
 fi
 echo @@controldata
 {cluster.as_user(cluster.controldata())} </dev/null || {{ echo "@@failed controldata"; exit 1; }}
 """)
+
+
+def _keep_stopped(cluster: Cluster) -> str:
+    """Mask the unit, also over a reboot."""
+    mask = cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])
+    masked = f'[ "$(systemctl show -p LoadState --value {shlex.quote(cluster.unit)})" = masked ]'
+    return f'{masked} || {{ echo @@changed; {mask} >/dev/null 2>&1; }} || {{ echo "@@failed mask"; exit 1; }}\n  '
 
 
 def _follow(cluster: Cluster, upstream: Upstream) -> str:

@@ -17,6 +17,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql impor
 
 #: A copy of a large database takes hours; it is watched, not bounded, and goes on without its controller.
 LONG_WORK_POLL_SECONDS = 0.3
+RENEW_EVERY_SECONDS = 20
+RENEW_FOR_SECONDS = 120
 
 
 class Done(Protocol):
@@ -81,21 +83,21 @@ class Member:
         if self.check_mode:
             return {"changed": self.observed().running is not False, "state": "stopped"}
         stdout = self._run(act.stop(self.service, self.lease, self.cluster, upstream, seconds), seconds * 3)
-        control = dict(line.split(":", 1) for line in stdout.splitlines() if ":" in line and not line.startswith(("@@", "[")))
-        control = {key.strip(): value.strip() for key, value in control.items()}
+        control = _control(stdout)
         state = control.get("Database cluster state")
         if state != "shut down":
             raise MemberError(
                 f"{self.cluster.member} did not stop cleanly: its control file says {state!r}, not 'shut down'; "
                 "nothing was promoted", "unclean_stop", control_state=state)
-        sessions = [line.removeprefix("@@sessions ") for line in stdout.splitlines() if line.startswith("@@sessions ")]
+        if not {"Latest checkpoint location", "Latest checkpoint's TimeLineID"} <= set(control):
+            raise _cut_off()
         return {
             "changed": "@@changed" in stdout.splitlines(),
             "state": "stopped",
             "position": checkpoint_position(control),
             "position_text": control.get("Latest checkpoint location"),
             "timeline": int(control["Latest checkpoint's TimeLineID"]),
-            "sessions": json.loads(sessions[0]) if sessions else [],
+            "sessions": _sessions(stdout),
         }
 
     def primary(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,9 +189,13 @@ class Member:
         return {"method": "clone", "kept": self.cluster.kept_directory}
 
     def _long(self, script: str) -> str:
-        """Start long work as a transient unit and wait for it; renewing the lease is the caller's concern."""
+        """Start long work as a transient unit and wait for it; the lease lives as long as it is watched."""
         self._run(script, 60)
+        renewed = time.monotonic()
         while True:
+            if self.lease and time.monotonic() - renewed > RENEW_EVERY_SECONDS:
+                self._run(leases.acquire_script(self.lease, RENEW_FOR_SECONDS), 5)
+                renewed = time.monotonic()
             output = self.execute(rejoin.progress(self.cluster), 5.0)
             shown = dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)
             if shown.get("ActiveState") not in ("active", "activating", "deactivating"):
@@ -215,11 +221,34 @@ def checkpoint_position(control: Mapping[str, str]) -> int:
     return (int(high, 16) << 32) + int(low, 16)
 
 
+def _control(stdout: str) -> dict[str, str]:
+    """The control file as the script printed it, after everything that clients could have put words into."""
+    lines = stdout.partition("@@controldata\n")[2].splitlines()
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _sessions(stdout: str) -> list[Any]:
+    """Who was connected; a list for people, so the service is not held up where it could not be read."""
+    for line in stdout.splitlines():
+        if line.startswith("@@sessions "):
+            try:
+                return list(json.loads(line.removeprefix("@@sessions ")))
+            except ValueError:
+                return []
+    return []
+
+
+def _cut_off() -> MemberError:
+    return MemberError("the server's answer was cut off; run the verb again, it continues from what it finds", "unknown")
+
+
 def _last_json(stdout: str) -> dict[str, Any]:
     lines = [line for line in stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        raise MemberError("the server's answer was cut off; run the verb again, it continues from what it finds", "unknown")
-    return dict(json.loads(lines[-1]))
+    try:
+        return dict(json.loads(lines[-1]))
+    except (IndexError, ValueError):
+        raise _cut_off() from None
 
 
 def _reason(stdout: str) -> str:

@@ -56,6 +56,7 @@ def observation(member: str, site: str, address: str, answer: Answer | None, clu
         followers={f["name"]: f["sync"] if f["state"] == "streaming" else f["state"] for f in server["followers"]},
         receiving=receiver.get("status") == "streaming" if recovery else None,
         promotion=_promotion(answer),
+        capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
         problems=tuple(_problems(server, answer)),
         engine={key: server[key] for key in KEPT} | _handles(cluster),
     )
@@ -170,7 +171,7 @@ def _problems(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
                    f"data_checksums={settings['data_checksums']}"
         yield _problem("rewind_impossible", measured, "full_page_writes=on and one of the others on",
                        "an old primary could not be rewound", PLANNED, "set wal_log_hints = on and restart")
-    for peer, said in answer.logins.items():
+    for peer, said in sorted(answer.logins.items()):
         if not said.split("|")[0].isdigit():
             yield _problem("replication_login", said or "no answer", "a replication connection",
                            f"it cannot follow {peer} after the switch", PLANNED, "check pg_hba.conf and the password file")
@@ -183,14 +184,3 @@ def _primary_problems(server: Mapping[str, Any], settings: Mapping[str, str]) ->
     if server["base_backups"]:
         yield _problem("base_backup_running", str(server["base_backups"]), "0", "a base backup would be cut off", PLANNED,
                        "wait for it to end")
-
-
-def settings_problems(primary: Observation, replica: Observation) -> Iterator[Problem]:
-    """What only shows when two members are compared: settings a standby must have at least as large."""
-    if "settings" not in primary.engine or "settings" not in replica.engine:
-        return
-    for name in AT_LEAST_PRIMARY:
-        here, there = int(replica.engine["settings"][name]), int(primary.engine["settings"][name])
-        if here < there:
-            yield _problem("setting_too_small", f"{name}={here}", f"{name}>={there}",
-                           f"{replica.member} would stop replaying", ANY, f"raise {name} on {replica.member} and restart it")

@@ -7,7 +7,8 @@ Positions are bytes since 0/0 (``bigint``). A value that reaches SQL is an ``int
 from __future__ import annotations
 
 #: Everything one member can say of one cluster, as one JSON object. ``primary_conninfo`` may hold a password,
-#: so only its host and port leave the server.
+#: so only its host and port leave the server. The control file of a standby tells of a new timeline minutes late, at
+#: its next restartpoint: once its primary is dead, the log it holds is what tells how far it followed.
 OBSERVE = r"""
 set statement_timeout = '2s';
 with here as (select pg_is_in_recovery() as recovery)
@@ -16,7 +17,8 @@ select json_build_object(
   'system_id', (select system_identifier::text from pg_control_system()),
   'timeline', case when recovery then coalesce(
       (select received_tli from pg_stat_wal_receiver where status = 'streaming'),
-      (select greatest(c.timeline_id, r.min_recovery_end_timeline) from pg_control_checkpoint() c, pg_control_recovery() r))
+      (select greatest(c.timeline_id, r.min_recovery_end_timeline, (select max(('x' || substr(name, 1, 8))::bit(32)::int)
+        from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$')) from pg_control_checkpoint() c, pg_control_recovery() r))
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'version', current_setting('server_version'),
   'data_directory', current_setting('data_directory'),

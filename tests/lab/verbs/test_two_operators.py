@@ -133,6 +133,8 @@ def test_of_two_operators_with_one_member_each_exactly_one_wins(healthy: None, t
     """No primary is left and each operator reaches only one standby: both waive the fence, one claim is taken."""
     inside("db1", "systemctl stop postgresql@15-accounts; runuser -u postgres -- touch /var/lib/postgresql/15/accounts/standby.signal; "
            "systemctl start postgresql@15-accounts")  # fmt: skip
+    sql("db2", 5434, "alter system set primary_conninfo = ''")
+    sql("db2", 5434, "select pg_reload_conf()")
     processes = {}
     for blind, site in (("db1", "dc2"), ("db2", "dc1")):
         hosts = blind_to(blind, tmp_path / blind)

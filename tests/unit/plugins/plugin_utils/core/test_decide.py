@@ -175,6 +175,8 @@ REFUSED: list[tuple[str, View, Request, str, str, str]] = [
      ask("failover", target_site="dc2"), "timeline_behind", "1", "5"),
     ("newer data elsewhere", view(crashed(), alone(), alone(member="db3", site="dc3", position=2000)),
      ask("failover", target_site="dc2"), "newer_replica", "1000", "2000"),
+    ("a smaller setting", view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})),
+     ask("switchover", target_site="dc2"), "setting_too_small", "max_connections = 50", "at least 100"),
     ("no such site", view(primary(), replica()), ask("switchover", target_site="dc9"), "no_target", "dc9", "dc1, dc2"),
 ]  # fmt: skip
 

@@ -9,10 +9,12 @@ import json
 from typing import Any
 
 import pytest
-from fake_member import FakeMember
+from fake_member import FakeMember, Output
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import member as members
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member
 
 PRIMARY: dict[str, Any] = {
     "recovery": False, "system_id": "7301", "timeline": 1, "version": "15.7 (Debian 15.7-0)", "data_directory": "/data",
@@ -89,3 +91,40 @@ def machine(tmp_path, monkeypatch):
     made.status(3)
     made.control()
     return made
+
+
+@pytest.fixture
+def seen():
+    """`seen(server(...))` or `seen(state="in production")`: what the observation's script prints of a member."""
+
+    def say(server=None, state="shut down", status=3, standby=False, minimum="0/0") -> str:
+        text = "@@service shop\n@@unit\nActiveState=inactive\nLoadState=loaded\n@@state\n0\n\n@@psql\n"
+        if server:
+            return f"{text}{json.dumps(server)}\n@@psql_rc 0\n"
+        control = CONTROLDATA.format(state=state, minimum=minimum)
+        signal = "@@standby_signal\n" if standby else ""
+        return f"{text}@@psql_rc 2\n@@status\n@@status_rc {status}\n@@controldata\n{control}{signal}"
+
+    return say
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """`made(answers..., check_mode=False)`: a member that gives these answers, one a script; `.scripts` keeps those."""
+    monkeypatch.setattr(members, "LONG_WORK_POLL_SECONDS", 0.0)
+
+    def make(*answers, lease=None, check_mode=False):
+        given = [answer if isinstance(answer, Output) else Output(0, answer, "") for answer in answers]
+
+        def execute(script, seconds):
+            assert seconds > 0
+            one.scripts.append(script)
+            return given.pop(0)
+
+        one = Member("shop", Cluster.from_member({"host": "db1", "cluster": "15/main"}), lease, execute, check_mode=check_mode)
+        one.scripts, one.left = [], given
+        return one
+
+    return make
+
+

@@ -39,7 +39,7 @@ def test_a_running_replica(machine, server):
     machine.says(server("replica"))
     seen = look(machine)
     assert seen.is_replica and seen.writable is False and seen.receiving is True
-    assert (seen.upstream, seen.lag_bytes, seen.lag_seconds, seen.last_contact) == ("203.0.113.131:5432", 0, 0.0, 999.5)
+    assert (seen.upstream, seen.lag_bytes, seen.lag_seconds, seen.last_contact) == ("203.0.113.131:5432", 0, 0.5, 999.5)
 
 
 def test_a_frozen_server_is_unknown_and_costs_its_bound_only(machine, server):

@@ -1,0 +1,144 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps on real servers: what the scripts and the SQL do, not what they look like."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
+
+ODD_NAME = "C:\\new \"x\" 'y' $(id) \\c Database cluster state: in production"
+
+
+def stop(old, new, seconds=10.0):
+    upstream = {**new.member(), "replication_address": "127.0.0.1"}
+    return old.steps.bring_to({"state": "stopped", "timeout": seconds, "upstream": upstream})
+
+
+def promote(server, proof=None, seconds=10.0):
+    return server.steps.bring_to({"state": "primary", "timeout": seconds, "proof_position": proof})
+
+
+def test_a_pair_sees_itself_as_it_is(pair):
+    db1, db2 = pair
+    db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+    db1.until(lambda: db1.see().followers == {"db2": "sync"}, "synchronous")
+    db1.sql("insert into entry values (1)")
+    db2.until(lambda: db2.sql("select number from entry") == [(1,)], "replayed")
+    one, two = db1.see(), db2.see()
+    assert one.is_primary and one.writable and two.is_replica and two.writable is False
+    assert one.system_id == two.system_id and (one.timeline, two.timeline) == (1, 1)
+    assert (two.position, two.lag_bytes, two.upstream) == (one.position, 0, f"127.0.0.1:{db1.port}")
+    assert two.lag_seconds is not None and two.lag_seconds < 5
+    assert one.problems == two.problems == () and (one.version, one.fenced) == ("15", False)
+    again = db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+    assert again["changed"] is False and again["branch"]["history"] == ""
+
+
+def test_a_planned_move_loses_nothing_and_the_old_primary_just_follows(pair, follow):
+    db1, db2 = pair
+    db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+    with db1.connect(application_name=ODD_NAME):
+        stopped = stop(db1, db2)
+    assert [session["application"] for session in stopped["sessions"]] == [ODD_NAME]
+    frozen = db1.see()
+    assert (frozen.running, frozen.fenced, frozen.comes_back_as) == (False, True, "replica")
+    assert frozen.position == stopped["position"]
+    assert stop(db1, db2)["changed"] is False
+    promoted = promote(db2, stopped["position"])
+    assert promoted["changed"] and promoted["recorded"] and promoted["timeline"] == 2
+    assert promote(db2, stopped["position"])["changed"] is False
+    db2.sql("insert into entry values (2)"), "no commit waits for the old primary"
+    assert db2.see().promotion["member"] == "db2" and db2.see().promotion["timeline"] == 2
+    assert follow(db1, db2)["method"] == "follow"
+    assert follow(db1, db2)["method"] == "none"
+    db1.until(lambda: db1.sql("select number from entry") == [(2,)], "replayed")
+    assert db1.unit("postgresql@15-main.service")["LoadState"] == "loaded"
+
+
+def test_a_standby_knows_its_timeline_although_its_primary_died_a_moment_after_the_promotion(pair, follow):
+    db1, db2 = pair
+    promote(db2, stop(db1, db2)["position"])
+    follow(db1, db2)
+    db2.crash()
+    seen = db1.see()
+    assert seen.receiving is False and seen.timeline == db2.see().promotion["timeline"] == 2
+
+
+def test_a_crashed_primary_is_rewound_and_what_only_it_had_is_gone(pair, follow):
+    db1, db2 = pair
+    db2.sql("select pg_wal_replay_pause()")
+    db2.signal(signal.SIGSTOP)
+    db1.sql("insert into entry values (3)"), "only the old primary has it"
+    db1.crash()
+    db2.signal(signal.SIGCONT)
+    db2.sql("select pg_wal_replay_resume()")
+    crashed = db1.see()
+    assert (crashed.running, crashed.position, crashed.engine["control_state"]) == (False, None, "in production")
+    with pytest.raises(MemberError) as error:
+        stop(db1, db2)
+    assert error.value.reason == "unclean_stop"
+    with pytest.raises(MemberRefused, match="cannot be started as a primary"):
+        promote(db1)
+    assert promote(db2)["timeline"] == 2
+    db2.sql("insert into entry values (4)")
+    assert follow(db1, db2)["method"] == "rewind"
+    db1.until(lambda: db1.sql("select number from entry") == [(4,)], "rewound")
+    assert not (db1.state / "payments-db" / "rejoining").exists()
+
+
+def test_nobody_is_promoted_who_did_not_receive_the_last_position_and_the_old_primary_serves_again(pair):
+    db1, db2 = pair
+    db2.sql("alter system set primary_conninfo = ''")
+    db2.sql("select pg_reload_conf()")
+    db2.until(lambda: db2.see().receiving is False, "cut off")
+    db1.sql("insert into entry values (5)")
+    stopped = stop(db1, db2)
+    with pytest.raises(MemberError, match="the standby received") as error:
+        promote(db2, stopped["position"], seconds=0.3)
+    assert error.value.reason == "not_received"
+    assert db2.see().is_replica and not (db2.state / "payments-db" / "promotion").exists()
+    with pytest.raises(MemberError) as error:
+        promote(db2, db2.see().position, seconds=0.3)
+    assert error.value.reason == "not_received", "the last record begins at the proof: equal is not received"
+    undone = promote(db1)
+    assert undone["restarted"] and db1.sql("select number from entry") == [(5,)]
+    assert db1.see().is_primary and db1.see().timeline == 1
+
+
+def test_a_member_whose_rewind_was_cut_off_is_cloned_and_its_old_data_kept_once(pair, follow):
+    db1, db2 = pair
+    promote(db2, stop(db1, db2)["position"])
+    (db1.state / "payments-db" / "rejoining").touch()
+    assert [problem.rule for problem in db1.see().problems] == ["rejoin_unfinished"]
+    assert follow(db1, db2)["method"] == "clone"
+    assert (db1.home / "data.kept" / "PG_VERSION").exists()
+    stop_standby = db1.run("systemctl stop postgresql@15-main.service")
+    assert stop_standby.rc == 0
+    (db1.state / "payments-db" / "rejoining").touch()
+    with pytest.raises(MemberRefused) as refused:
+        follow(db1, db2)
+    assert refused.value.refusal.rule == "kept_data_present"
+
+
+def test_a_frozen_server_is_unknown_within_the_bound_and_is_not_touched(pair, follow):
+    db1, db2 = pair
+    db1.signal(signal.SIGSTOP)
+    started = time.monotonic()
+    seen = db1.see()
+    assert time.monotonic() - started < observe.OBSERVE_SECONDS
+    assert (seen.reachable, seen.running, seen.role, seen.fenced) == (True, None, "unknown", False)
+    promote(db2)
+    with pytest.raises(MemberRefused) as refused:
+        follow(db1, db2)
+    assert refused.value.refusal.rule == "not_stopped"
+    db1.signal(signal.SIGCONT)
+    assert db1.see().is_primary, "it was left as it was"
+    with pytest.raises(MemberRefused) as refused:
+        follow(db1, db2)
+    assert refused.value.refusal.rule == "running_as_primary"
