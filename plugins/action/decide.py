@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Decide about one service; documented in plugins/modules/decide.py."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -21,8 +22,11 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         current = run.current()
         if current is None or args["service"] not in current.services:
-            raise StepFailed(f"{args['service']} is not in this run; decide is a step of the verbs: "
-                             "run ansible-playbook continuity.dr.<verb>", reason="no_run")
+            raise StepFailed(
+                f"{args['service']} is not in this run; decide is a step of the verbs: "
+                "run ansible-playbook continuity.dr.<verb>",
+                reason="no_run",
+            )
         endpoints = (task_vars.get("ansible_facts") or {}).get("continuity_endpoint_observed") or {}
         view = spine.view_of(current, args["service"], task_vars["hostvars"], endpoints)
         spine.write_run(current)
@@ -36,7 +40,11 @@ class ActionModule(Step):
         self._display.display(f"{args['service']}: {text(decision)}")
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
-        data = {**decision.to_dict(), "ports": ports, "observed": {name: _short(seen) for name, seen in view.observed.items()}}
+        data = {
+            **decision.to_dict(),
+            "ports": ports,
+            "observed": {name: _short(seen) for name, seen in view.observed.items()},
+        }
         facts: dict[str, Any] = {"continuity_decision": data}
         if self.stage(task_vars) == "baseline":
             sites = {"from_site": decision.from_site, "to_site": decision.to_site}
@@ -53,7 +61,9 @@ class ActionModule(Step):
             # A drill that could not begin must not turn into the real thing
             begun = (facts.get("continuity_outcome") or {}).get("state")
             injected = "injected" in (facts.get("continuity_fault") or {})
-            if (facts.get("continuity_baseline") or {}).get("refused", True) or (begun in ("failed", "refused") and not injected):
+            if (facts.get("continuity_baseline") or {}).get("refused", True) or (
+                begun in ("failed", "refused") and not injected
+            ):
                 return "is left out: the drill could not begin"
         return ""
 
@@ -76,7 +86,19 @@ class ActionModule(Step):
 
 
 def _short(seen: Any) -> dict[str, Any]:
-    keys = ("member", "site", "reachable", "running", "role", "writable", "position", "timeline", "upstream", "fenced", "epoch")
+    keys = (
+        "member",
+        "site",
+        "reachable",
+        "running",
+        "role",
+        "writable",
+        "position",
+        "timeline",
+        "upstream",
+        "fenced",
+        "epoch",
+    )
     engine = {key: seen.engine[key] for key in ("units", "ports") if key in seen.engine}
     return {**{key: getattr(seen, key) for key in keys}, **engine, "followers": dict(seen.followers)}
 

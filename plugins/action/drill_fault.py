@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Note a drill's fault; documented in plugins/modules/drill_fault.py."""
+
 from __future__ import annotations
 
 import time
@@ -34,13 +35,31 @@ class ActionModule(Step):
         current = run.current()
         environment = current.plan.get("environment") if current else None
         if environment != "drill":
-            raise StepRefused([Refusal("drill_on_production", str(environment), "environment: drill",
-                                       "faults are injected in a drill environment only", "use a plan of the drill environment")])
+            raise StepRefused(
+                [
+                    Refusal(
+                        "drill_on_production",
+                        str(environment),
+                        "environment: drill",
+                        "faults are injected in a drill environment only",
+                        "use a plan of the drill environment",
+                    )
+                ]
+            )
         decision = (task_vars.get("ansible_facts") or {}).get("continuity_decision") or {}
         if decision.get("refused", True):
             rules = ", ".join(refusal["rule"] for refusal in decision.get("refusals") or ()) or "nothing was decided"
-            raise StepRefused([Refusal("baseline_refused", rules, "a service that could be moved now",
-                                       f"no fault is injected into {args['service']}", "run assess and mend what it names")])
+            raise StepRefused(
+                [
+                    Refusal(
+                        "baseline_refused",
+                        rules,
+                        "a service that could be moved now",
+                        f"no fault is injected into {args['service']}",
+                        "run assess and mend what it names",
+                    )
+                ]
+            )
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         self.journal_step = "heal" if self._task.args.get("state") == "healed" else "inject"

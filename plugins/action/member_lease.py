@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Hold the lease on one member; documented in plugins/modules/member_lease.py."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ class ActionModule(Step):
         output = self.execute(script, timeout=5)
         self.raise_if_refused(output, mine)
         if output.rc != 0:
-            raise StepFailed(f"{self._host()}: the lease could not be written: {output.stdout.strip() or output.stderr.strip()}. "
-                             f"{lease.STATE_DIRECTORY} must exist and belong to the login", reason="lease_failed")
+            raise StepFailed(
+                f"{self._host()}: the lease could not be written: {output.stdout.strip() or output.stderr.strip()}. "
+                f"{lease.STATE_DIRECTORY} must exist and belong to the login",
+                reason="lease_failed",
+            )
         return {"changed": "@@changed" in output.stdout.splitlines(), "held": held}

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Begin and end one service's walk; documented in plugins/modules/outcome.py."""
+
 from __future__ import annotations
 
 import time
@@ -12,7 +13,13 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.walk import layout, stopped_by
 
 #: Facts that a step of an earlier stage of this run left behind; a new walk begins without them.
-LEFT_BEHIND = ("continuity_demoted", "continuity_promoted", "continuity_rejoined", "continuity_claims", "continuity_fenced")
+LEFT_BEHIND = (
+    "continuity_demoted",
+    "continuity_promoted",
+    "continuity_rejoined",
+    "continuity_claims",
+    "continuity_fenced",
+)
 
 
 class ActionModule(Step):
@@ -22,7 +29,12 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "begun":
             return self._begin(args["service"], task_vars)
-        ended = {"state": args["state"], "message": args["message"], "next_command": args["next_command"], **args["data"]}
+        ended = {
+            "state": args["state"],
+            "message": args["message"],
+            "next_command": args["next_command"],
+            **args["data"],
+        }
         return {"changed": False, "outcome": ended, "ansible_facts": {"continuity_outcome": ended}}
 
     def _begin(self, service: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +44,8 @@ class ActionModule(Step):
         decision = (task_vars.get("ansible_facts") or {}).get("continuity_decision") or {}
         outcomes = {
             name: (task_vars["hostvars"][name].get("ansible_facts") or {}).get("continuity_outcome") or {}
-            for name in current.services[service]["depends_on"] if name in current.services
+            for name in current.services[service]["depends_on"]
+            if name in current.services
         }
         blocked = stopped_by(outcomes)
         steps = layout(decision)
@@ -40,17 +53,26 @@ class ActionModule(Step):
         plan = current.services[service]
         facts = {
             "continuity_walk": {
-                "steps": steps, "proceed": ready and not self.check_mode, "blocked_by": blocked,
+                "steps": steps,
+                "proceed": ready and not self.check_mode,
+                "blocked_by": blocked,
                 "members": {member["host"]: dict(member) for member in plan["members"]},
-                "run_id": current.run_id, "owner": current.operator, "directory": current.directory,
+                "run_id": current.run_id,
+                "owner": current.operator,
+                "directory": current.directory,
                 "started": time.time(),
                 "minimum_epoch": max(int(decision.get("epoch") or 1) - 1, 0),
             },
             "continuity_outcome": self._unstarted(decision, blocked),
             **{name: {} for name in LEFT_BEHIND},
         }
-        return {"changed": ready and self.check_mode, "proceed": facts["continuity_walk"]["proceed"], "steps": steps,
-                "outcome": facts["continuity_outcome"], "ansible_facts": facts}
+        return {
+            "changed": ready and self.check_mode,
+            "proceed": facts["continuity_walk"]["proceed"],
+            "steps": steps,
+            "outcome": facts["continuity_outcome"],
+            "ansible_facts": facts,
+        }
 
     @staticmethod
     def _unstarted(decision: Mapping[str, Any], blocked: str) -> dict[str, Any]:
@@ -64,7 +86,9 @@ class ActionModule(Step):
     def journal_data(self, args: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
         return dict(result.get("outcome") or {})
 
-    def _write(self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]) -> None:
+    def _write(
+        self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]
+    ) -> None:
         # Only an end is an outcome: the journal's line carries how the service ended, not that this task ran
         ended = str((result.get("outcome") or {}).get("state") or "")
         if ended in ("done", "failed", "refused"):

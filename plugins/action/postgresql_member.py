@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Change the role of one PostgreSQL member; documented in plugins/modules/postgresql_member.py."""
+
 from __future__ import annotations
 
 import time

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Observe the PostgreSQL clusters of one member; documented in plugins/modules/postgresql_member_info.py."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -32,7 +33,11 @@ class ActionModule(Step):
             name, cluster = member["service"], Cluster.from_member(member)
             where = (member["host"], member.get("site", ""), member.get("address", ""))
             observed[name] = asdict(read.observation(*where, answers.get(name), cluster))
-        result: dict[str, Any] = {"changed": False, "observed": observed, "ansible_facts": {"continuity_observed": observed}}
+        result: dict[str, Any] = {
+            "changed": False,
+            "observed": observed,
+            "ansible_facts": {"continuity_observed": observed},
+        }
         return {**result, "unreachable_reason": why} if why else result
 
     @staticmethod

@@ -28,10 +28,10 @@ EXAMPLES = r"""
 - name: Patch every machine
   hosts: all:!continuity_services
   tasks:
-    - name: Upgrade the packages
+    - name: Install the package
       ansible.builtin.package:
         name: "*"
-        state: latest
+        state: present
 """
 
 from typing import Any, NoReturn

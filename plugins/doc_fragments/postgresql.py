@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Options that say where a PostgreSQL cluster is and under whose lease a step acts."""
+
 from __future__ import annotations
 
 

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Since when no write may come from which addresses."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

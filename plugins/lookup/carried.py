@@ -46,7 +46,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.continuity.dr.plugins.plugin_utils import run
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(LookupBase):
     def run(self, terms: Sequence[str], variables: Any = None, **kwargs: Any) -> list[list[Any]]:
         current = run.current()
         found: dict[str, list[dict[str, Any]]] = {}

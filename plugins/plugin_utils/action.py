@@ -6,6 +6,7 @@ A step reads its arguments, acts in the controller's process and runs commands o
 task's connection. This class gives it validated arguments, a bounded ``execute``, the journal, and turns
 the three ways a step can end otherwise (refused, failed, unreachable) into one kind of result.
 """
+
 from __future__ import annotations
 
 import time
@@ -76,7 +77,7 @@ def refusal_text(refusals: Sequence[Refusal]) -> str:
     return "\n".join(lines)
 
 
-class Step(ActionBase):  # type: ignore[misc]
+class Step(ActionBase):
     """Base of every action plugin of the collection; a subclass sets ``module`` and writes ``step``."""
 
     TRANSFERS_FILES = False
@@ -183,7 +184,9 @@ class Step(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(f"{self.module}: " + "; ".join(checked.error_messages))
         return dict(checked.validated_parameters)
 
-    def _write(self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]) -> None:
+    def _write(
+        self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]
+    ) -> None:
         current = run.current()
         service = args.get("service") or task_vars.get("inventory_hostname")
         if current is None or self.journal_step is None or service not in current.services:

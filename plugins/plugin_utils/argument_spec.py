@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A module's documentation as its argument spec, so that the two cannot drift apart."""
+
 from __future__ import annotations
 
 import ast
@@ -31,7 +32,9 @@ def argument_spec(module: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def _fragment(name: str) -> dict[str, Any]:
     file, _, attribute = name.partition(".")
-    return _literal(_PLUGINS / "doc_fragments" / f"{file}.py", (attribute or "DOCUMENTATION").upper()).get("options") or {}
+    return (
+        _literal(_PLUGINS / "doc_fragments" / f"{file}.py", (attribute or "DOCUMENTATION").upper()).get("options") or {}
+    )
 
 
 def _literal(path: Path, name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A bound on blocking work inside one of Ansible's worker processes."""
+
 from __future__ import annotations
 
 import os
@@ -41,7 +42,9 @@ class Deadline:
         self._outer, _interval = signal.setitimer(signal.ITIMER_REAL, self.seconds)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._yields:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -7,6 +7,7 @@ which epoch, and when it ends on the member's own monotonic clock of this boot. 
 the claim at the arbiter: every script that changes a member carries ``guard`` and so checks run id, epoch and
 expiry in the very script that acts, while it holds the file's lock. The epoch file never goes down.
 """
+
 from __future__ import annotations
 
 import re

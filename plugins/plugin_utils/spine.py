@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Between the plan, what was observed, and the pure decision: gather one service's view, keep what was seen."""
+
 from __future__ import annotations
 
 import json
@@ -39,10 +40,15 @@ def request_of(run: Run, verb: str, now: float) -> Request:
     """What the operator asked for, as the decision reads it."""
     inputs = run.inputs
     return Request(
-        verb=verb, run_id=run.run_id, now=now,
-        target_site=inputs.get("target_site"), source_site=inputs.get("source_site"),
-        accept_data_loss_seconds=inputs.get("accept_data_loss_seconds"), waive=tuple(inputs.get("waive") or ()),
-        reason=str(inputs.get("reason") or ""), outage_started=inputs.get("outage_started"),
+        verb=verb,
+        run_id=run.run_id,
+        now=now,
+        target_site=inputs.get("target_site"),
+        source_site=inputs.get("source_site"),
+        accept_data_loss_seconds=inputs.get("accept_data_loss_seconds"),
+        waive=tuple(inputs.get("waive") or ()),
+        reason=str(inputs.get("reason") or ""),
+        outage_started=inputs.get("outage_started"),
     )
 
 
@@ -68,7 +74,9 @@ def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> It
         claim = answer.get("claim") or {}
         open_claim = claim.get("state") == "claimed"
         yield EndpointView(
-            name=endpoint["name"], reachable=True, problem="; ".join(p["message"] for p in answer.get("problems") or ()),
+            name=endpoint["name"],
+            reachable=True,
+            problem="; ".join(p["message"] for p in answer.get("problems") or ()),
             values=tuple(answer.get("values") or ()),
             epoch=int(claim.get("epoch") or 0),
             claim_run=claim.get("run_id") if open_claim else None,
@@ -95,8 +103,15 @@ def remember(run: Run, view: View) -> None:
     primary = view.primary
     if primary is None:
         return
-    data = {"time": time.time(), "member": primary.member, "position": primary.position, "followers": dict(primary.followers),
-            "timeline": primary.timeline, "system_id": primary.system_id, "run_id": run.run_id}
+    data = {
+        "time": time.time(),
+        "member": primary.member,
+        "position": primary.position,
+        "followers": dict(primary.followers),
+        "timeline": primary.timeline,
+        "system_id": primary.system_id,
+        "run_id": run.run_id,
+    }
     write_json(_last_seen_path(run, view.service.name), data)
 
 
@@ -108,16 +123,29 @@ def write_run(run: Run) -> None:
     kept = ("id", "title", "environment", "digest", "allowances", "sites")
     services = {
         name: {key: service.get(key) for key in ("function", "tier", "objectives", "depends_on", "wave")}
-        | {"members": [{k: m.get(k) for k in ("host", "site", "address")} for m in service["members"]],
-           "endpoints": [endpoint["name"] for endpoint in service["endpoints"]], "canary": bool(service.get("canary"))}
+        | {
+            "members": [{k: m.get(k) for k in ("host", "site", "address")} for m in service["members"]],
+            "endpoints": [endpoint["name"] for endpoint in service["endpoints"]],
+            "canary": bool(service.get("canary")),
+        }
         for name, service in run.services.items()
     }
-    write_json(path, {
-        "schema": 1, "run_id": run.run_id, "verb": run.verb, "check_mode": run.check_mode, "operator": run.operator,
-        "reason": run.inputs.get("reason"), "started": run.started, "started_monotonic_ns": run.started_monotonic_ns,
-        "plan": {key: run.plan.get(key) for key in kept}, "services": services,
-        "inputs": {key: list(value) if isinstance(value, tuple) else value for key, value in run.inputs.items()},
-    })
+    write_json(
+        path,
+        {
+            "schema": 1,
+            "run_id": run.run_id,
+            "verb": run.verb,
+            "check_mode": run.check_mode,
+            "operator": run.operator,
+            "reason": run.inputs.get("reason"),
+            "started": run.started,
+            "started_monotonic_ns": run.started_monotonic_ns,
+            "plan": {key: run.plan.get(key) for key in kept},
+            "services": services,
+            "inputs": {key: list(value) if isinstance(value, tuple) else value for key, value in run.inputs.items()},
+        },
+    )
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

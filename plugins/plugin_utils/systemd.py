@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Fence a service by its systemd units: stopped, masked (so it stays stopped over a reboot), and read back."""
+
 from __future__ import annotations
 
 import shlex
@@ -43,6 +44,11 @@ class Proof:
     def fenced(self) -> bool:
         return bool(self.units) and all(unit.fenced for unit in self.units) and not self.listening
 
+    @property
+    def masked(self) -> bool:
+        """Something keeps a unit from starting."""
+        return any(unit.load == "masked" for unit in self.units)
+
     def __str__(self) -> str:
         ports = f"; still listening: {', '.join(map(str, self.listening))}" if self.listening else ""
         return "; ".join(str(unit) for unit in self.units) + ports
@@ -54,7 +60,7 @@ def fence_script(service: str, lease: Lease | None, units: Sequence[str], ports:
     for unit in map(shlex.quote, units):
         lines += [
             f'[ "$(systemctl show -p LoadState --value {unit})" = masked ] || {{ echo @@changed; '
-            f'$root /usr/bin/systemctl mask {unit} >/dev/null 2>&1; }}',
+            f"$root /usr/bin/systemctl mask {unit} >/dev/null 2>&1; }}",
             f"case $(systemctl show -p ActiveState --value {unit}) in inactive|failed) ;; *) echo @@changed; "
             f"timeout -k 1 {int(seconds)} $root /usr/bin/systemctl stop {unit} </dev/null >/dev/null 2>&1 || "
             f"$root /usr/bin/systemctl kill --signal=KILL {unit} </dev/null;; esac",
@@ -71,7 +77,7 @@ def release_script(service: str, lease: Lease | None, units: Sequence[str], port
     """Unmask; the units stay stopped until somebody starts them."""
     lines = [
         f'[ "$(systemctl show -p LoadState --value {unit})" != masked ] || {{ echo @@changed; '
-        f'$root /usr/bin/systemctl unmask {unit} >/dev/null 2>&1; }}'
+        f"$root /usr/bin/systemctl unmask {unit} >/dev/null 2>&1; }}"
         for unit in map(shlex.quote, units)
     ]
     return guarded(lease, service, _ROOT + "\n".join(lines) + "\n" + _read_back(units, ports, wait=False))
@@ -84,37 +90,46 @@ def _read_back(units: Sequence[str], ports: Sequence[int], *, wait: bool) -> str
     settle = (
         f"turns=0; while [ $turns -lt 100 ]; do busy=; for u in {names}; do "
         'case $(systemctl show -p ActiveState --value "$u") in active|activating|deactivating|reloading) busy=1;; esac; done; '
-        "[ -n \"$busy\" ] || break; turns=$((turns + 1)); sleep 0.05; done\n"
+        '[ -n "$busy" ] || break; turns=$((turns + 1)); sleep 0.05; done\n'
     )
-    return (settle if wait else "") + f"""
+    return (
+        (settle if wait else "")
+        + f"""
 for u in {names}; do
   group=$(systemctl show -p ControlGroup --value "$u"); count=0
   for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
     [ -n "$group" ] && [ -r "$tree$group/cgroup.procs" ] && {{ count=$(wc -l < "$tree$group/cgroup.procs"); break; }}
   done
-  echo "@@unit $u $(systemctl show -p LoadState --value "$u") $(systemctl show -p ActiveState --value "$u") $count"
+  printf '@@unit %s %s %s %s\\n' "$u" "$(systemctl show -p LoadState --value "$u")" "$(systemctl show -p ActiveState --value "$u")" "$count"
 done
 echo "@@listening" $(awk '$4 == "0A" {{ print $2 }}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eo '({hexed})' | tr -d : | sort -u)
 """
+    )
 
 
-def parse(stdout: str) -> Proof:
-    """Read what the scripts print.
+def parse(stdout: str, units: Sequence[str]) -> Proof:
+    """Read what the scripts print of ``units``; one of which nothing was read is unknown, and so is no proof.
 
-    >>> parse("@@unit db.service masked inactive 0\\n@@listening").fenced
+    >>> parse("@@unit db.service masked inactive 0\\n@@listening", ["db.service"]).fenced
     True
     """
-    units, listening = [], []
+    said: dict[str, UnitState] = {}
+    listening: list[int] | None = None
     for line in stdout.splitlines():
         fields = line.split()
-        if fields[:1] == ["@@unit"] and len(fields) == 5:
-            units.append(UnitState(fields[1], fields[2], fields[3], int(fields[4])))
+        if fields[:1] == ["@@unit"] and len(fields) == 5 and fields[4].isdigit():
+            said[fields[1]] = UnitState(fields[1], fields[2], fields[3], int(fields[4]))
         elif fields[:1] == ["@@listening"]:
-            listening += [int(port, 16) for port in fields[1:]]
-    return Proof(tuple(units), tuple(listening))
+            listening = [int(port, 16) for port in fields[1:]]
+    if listening is None:  # the last line: the answer was cut off before it
+        return Proof((), ())
+    return Proof(tuple(said.get(unit, UnitState(unit, "unknown", "unknown", 0)) for unit in units), tuple(listening))
 
 
 def sudo_rules(units: Sequence[str], login: str) -> list[str]:
     """The sudoers lines that fencing these units needs."""
     verbs = (["mask"], ["unmask"], ["stop"], ["kill", "--signal\\=KILL"])
-    return [f"{login} ALL=(root) NOPASSWD: /usr/bin/systemctl {' '.join(verb)} {unit}" for unit in units for verb in verbs]
+    names = ["".join(f"\\{c}" if c in ",:=\\" else c for c in unit) for unit in units]
+    return [
+        f"{login} ALL=(root) NOPASSWD: /usr/bin/systemctl {' '.join(verb)} {name}" for name in names for verb in verbs
+    ]

@@ -51,14 +51,21 @@ def command(verb: str, *arguments: str, plan: Path | None = None, hosts: Path | 
     """The command line of a verb; ``name=value`` and ``{...}`` are extra variables, anything else is an option."""
     sources = ["-i", str(hosts or INVENTORY / "hosts.yml"), "-i", str(plan or INVENTORY / "plan.yml")]
     given = [each[0] == "{" or ("=" in each and each[0] != "-") for each in arguments]
-    options = [word for each, extra in zip(arguments, given, strict=True) for word in (["-e", each] if extra else [each])]
+    options = [
+        word for each, extra in zip(arguments, given, strict=True) for word in (["-e", each] if extra else [each])
+    ]
     return ["ansible-playbook", f"continuity.dr.{verb}", *sources, *options]
 
 
 def environment() -> dict[str, str]:
     """The collection of this checkout, plain output, whatever Molecule or a user has set."""
     own = {"ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "build" / "collections"), "ANSIBLE_NOCOLOR": "1"}
-    return {**os.environ, **own, "ANSIBLE_FORCE_COLOR": "0", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return {
+        **os.environ,
+        **own,
+        "ANSIBLE_FORCE_COLOR": "0",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
 
 
 def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: float = 240.0) -> Result:
@@ -75,7 +82,9 @@ def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: floa
     return Result(done.returncode, done.stdout, time.monotonic() - started, report)
 
 
-def start_verb(verb: str, *arguments: str, plan: Path | None = None, hosts: Path | None = None) -> subprocess.Popen[str]:
+def start_verb(
+    verb: str, *arguments: str, plan: Path | None = None, hosts: Path | None = None
+) -> subprocess.Popen[str]:
     """Begin a verb and go on; the caller waits for it. Its output is read from ``stdout``."""
     return subprocess.Popen(command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan, hosts=hosts), cwd=CHECKOUT, env=environment(),
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
@@ -88,7 +97,9 @@ def journal(run_id: str, service: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def wait_for_step(run_id: str, service: str, step: str, state: str, count: int = 1, timeout: float = 60.0) -> dict[str, Any]:
+def wait_for_step(
+    run_id: str, service: str, step: str, state: str, count: int = 1, timeout: float = 60.0
+) -> dict[str, Any]:
     """Wait until the journal of a run that is under way has a line, ``count`` times."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:
@@ -96,7 +107,9 @@ def wait_for_step(run_id: str, service: str, step: str, state: str, count: int =
         if len(found) >= count:
             return found[-1]
         time.sleep(0.02)
-    raise AssertionError(f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service)[-3:]}")
+    raise AssertionError(
+        f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service)[-3:]}"
+    )
 
 
 def lab(*words: str) -> str:
@@ -114,7 +127,7 @@ def inside(container: str, script: str, check: bool = True) -> str:
 
 def sql(member: str, port: int, statement: str, database: str = "postgres") -> str:
     """Ask a server directly."""
-    psql = f"runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database} -c \"{statement}\""
+    psql = f'runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -p {port} -d {database} -c "{statement}"'
     return inside(member, psql)
 
 
@@ -149,7 +162,10 @@ def set_record(service: str, address: str) -> None:
              f"update add {name} 5 A {address}", "send"]  # fmt: skip
     inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
     for server in ("ns0", "ns1", "ns2"):
-        inside(server, f"for i in $(seq 50); do [ \"$(dig +short @127.0.0.1 {name})\" = {address} ] && exit 0; sleep 0.1; done; exit 1")
+        inside(
+            server,
+            f'for i in $(seq 50); do [ "$(dig +short @127.0.0.1 {name})" = {address} ] && exit 0; sleep 0.1; done; exit 1',
+        )
 
 
 def last_report(verb: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Pure: the same view and the same request always give the same decision. Three pr
 and are tested with random ones: a promotion never stands without proof that every other member is out of the
 way, a decision never leaves two primaries, and deciding again on the state it aims at gives no steps.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +74,9 @@ def _failover(view: View, request: Request) -> Decision:
     if view.primary is target:
         return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
     refused += rules.failover(view, request, target)
-    fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other.reachable and not other.is_replica]
+    fences: list[Step] = [
+        Step("fence", other.member) for other in view.others(target) if other.reachable and not other.is_replica
+    ]
     promoted = [*fences, Step("promote", target.member), *_point(view)]
     siblings = [Step("rejoin", other.member) for other in view.others(target) if other.is_replica]
     steps = [*_leases(view), *promoted, *siblings, Step("verify", target.member)]
@@ -159,7 +162,9 @@ def _waive(refused: Iterable[Refusal], request: Request) -> tuple[list[Refusal],
 def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
     given_away = bool(waivers) or request.accept_data_loss_seconds is not None
     if given_away and not request.reason.strip():
-        yield Refusal("reason_missing", "none", "a reason", "a rule is waived without saying why", "add -e reason='...'")
+        yield Refusal(
+            "reason_missing", "none", "a reason", "a rule is waived without saying why", "add -e reason='...'"
+        )
 
 
 def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How much could be lost if a replica were promoted now: an upper bound in seconds, or unknown."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
         since = max(0.0, request.now - moment)
         bounds.append(Bound(max(0.0, target.lag_seconds - since), "the age of the newest replayed commit"))
     known = [b for b in bounds if b.seconds is not None]
-    return min(known, key=lambda b: b.seconds or 0.0) if known else Bound(None, "neither a record nor a replayed commit")
+    return (
+        min(known, key=lambda b: b.seconds or 0.0) if known else Bound(None, "neither a record nor a replayed commit")
+    )
 
 
 def was_synchronous(view: View, target: Observation) -> bool:
@@ -58,4 +61,6 @@ def describe_now(primary: Observation, target: Observation) -> str:
         return f"a failover now would lose nothing: {target.member} is {mode}"
     behind = None if primary.position is None or target.position is None else max(0, primary.position - target.position)
     lag = "unknown" if target.lag_seconds is None else f"{target.lag_seconds:.1f} s"
-    return f"a failover now could lose: {'unknown' if behind is None else behind} bytes, {lag} ({target.member} is {mode})"
+    return (
+        f"a failover now could lose: {'unknown' if behind is None else behind} bytes, {lag} ({target.member} is {mode})"
+    )

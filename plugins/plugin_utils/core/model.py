@@ -5,6 +5,7 @@
 Everything here is an immutable value. What could not be known is ``None``, never a guess: lag that is
 unknown is not lag zero. Times are seconds since the epoch (``float``), durations are seconds.
 """
+
 from __future__ import annotations
 
 import dataclasses

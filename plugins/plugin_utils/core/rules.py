@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The rules a decision must meet. Each unmet one is a Refusal: what was measured, the limit, what to do next."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -44,45 +45,80 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
     """The arbiter must answer and nobody else may hold the claim."""
     for endpoint in view.endpoints:
         if not endpoint.reachable:
-            yield Refusal("arbiter_unreachable", endpoint.problem or "no answer", "an answer",
-                          f"the name server of {endpoint.name} cannot be asked, so a second operator cannot be kept out",
-                          "restore the name server, or waive it by name")
+            yield Refusal(
+                "arbiter_unreachable",
+                endpoint.problem or "no answer",
+                "an answer",
+                f"the name server of {endpoint.name} cannot be asked, so a second operator cannot be kept out",
+                "restore the name server, or waive it by name",
+            )
         elif endpoint.problem:
-            yield Refusal("endpoint_problem", endpoint.problem, "an endpoint that can be changed",
-                          f"{endpoint.name} could not be switched", "mend it, then run the verb again")
+            yield Refusal(
+                "endpoint_problem",
+                endpoint.problem,
+                "an endpoint that can be changed",
+                f"{endpoint.name} could not be switched",
+                "mend it, then run the verb again",
+            )
         elif endpoint.claim_run and endpoint.claim_run != request.run_id and endpoint.claim_seconds_left > 0:
-            yield Refusal("claim_held", f"{endpoint.claim_run} by {endpoint.claim_owner}", "no open claim of another run",
-                          f"another run is under way, its claim ends in {endpoint.claim_seconds_left:.0f} s",
-                          f"wait for it; if it was cut off, continue it with -e continuity_run_id={endpoint.claim_run}")
+            yield Refusal(
+                "claim_held",
+                f"{endpoint.claim_run} by {endpoint.claim_owner}",
+                "no open claim of another run",
+                f"another run is under way, its claim ends in {endpoint.claim_seconds_left:.0f} s",
+                f"wait for it; if it was cut off, continue it with -e continuity_run_id={endpoint.claim_run}",
+            )
 
 
 def one_primary(view: View) -> Iterator[Refusal]:
     """Two running primaries are a split: no verb makes that better by itself. Members must be of one cluster."""
     if len(view.primaries) > 1:
         names = ", ".join(sorted(o.member for o in view.primaries))
-        yield Refusal("two_primaries", names, "at most one primary", "two members take writes",
-                      "stop the one that clients should not reach, then run rejoin")
+        yield Refusal(
+            "two_primaries",
+            names,
+            "at most one primary",
+            "two members take writes",
+            "stop the one that clients should not reach, then run rejoin",
+        )
     identities = {o.member: o.system_id for o in view.observed.values() if o.system_id}
     if len(set(identities.values())) > 1:
         measured = ", ".join(f"{member}={identity}" for member, identity in sorted(identities.items()))
-        yield Refusal("other_cluster", measured, "one system identifier", "the members are not copies of one database",
-                      "check the plan's members, ports and data directories")
+        yield Refusal(
+            "other_cluster",
+            measured,
+            "one system identifier",
+            "the members are not copies of one database",
+            "check the plan's members, ports and data directories",
+        )
 
 
 def switchover(view: View, request: Request, primary: Observation | None, target: Observation) -> Iterator[Refusal]:
     """Everything that must hold before a healthy primary is stopped."""
     yield from _target(target, "switchover")
     if primary is None:
-        yield Refusal("no_primary", "none runs", "one running primary", "there is nothing to switch over from",
-                      "if it is lost, run failover")
+        yield Refusal(
+            "no_primary",
+            "none runs",
+            "one running primary",
+            "there is nothing to switch over from",
+            "if it is lost, run failover",
+        )
         return
     for other in view.others(target):
         if other is not primary and not other.reachable:
-            yield Refusal("missing_candidate", f"{other.member} cannot be reached", "every member seen",
-                          "what it does, and what it holds, is not known", "restore the connection to it")
+            yield Refusal(
+                "missing_candidate",
+                f"{other.member} cannot be reached",
+                "every member seen",
+                "what it does, and what it holds, is not known",
+                "restore the connection to it",
+            )
     for problem in primary.problems:
         if "switchover" in problem.blocks:
-            yield Refusal(problem.rule, problem.measured, problem.limit, f"{primary.member}: {problem.message}", problem.hint)
+            yield Refusal(
+                problem.rule, problem.measured, problem.limit, f"{primary.member}: {problem.message}", problem.hint
+            )
     if primary.is_primary and target.is_replica:
         yield from _replication(view, primary, target)
 
@@ -90,20 +126,38 @@ def switchover(view: View, request: Request, primary: Observation | None, target
 def _replication(view: View, primary: Observation, target: Observation) -> Iterator[Refusal]:
     mode = primary.followers.get(target.member)
     if mode is None or not target.receiving:
-        yield Refusal("not_streaming", mode or "not attached", f"streaming from {primary.member}",
-                      f"{target.member} does not follow the primary", "run rejoin, then again")
+        yield Refusal(
+            "not_streaming",
+            mode or "not attached",
+            f"streaming from {primary.member}",
+            f"{target.member} does not follow the primary",
+            "run rejoin, then again",
+        )
     if target.timeline != primary.timeline:
-        yield Refusal("timeline_differs", str(target.timeline), str(primary.timeline),
-                      f"{target.member} is on another timeline than the primary", "run rejoin, then again")
+        yield Refusal(
+            "timeline_differs",
+            str(target.timeline),
+            str(primary.timeline),
+            f"{target.member} is on another timeline than the primary",
+            "run rejoin, then again",
+        )
     if view.service.rpo_seconds == 0 and mode not in SYNCHRONOUS:
-        yield Refusal("synchronous_unproven", mode or "not attached", "sync",
-                      f"the plan promises rpo 0s, and {target.member} is not a synchronous standby",
-                      "run rejoin, which restores synchronous_standby_names")
+        yield Refusal(
+            "synchronous_unproven",
+            mode or "not attached",
+            "sync",
+            f"the plan promises rpo 0s, and {target.member} is not a synchronous standby",
+            "run rejoin, which restores synchronous_standby_names",
+        )
     for name, needed in sorted(primary.capacities.items()):
         if target.capacities.get(name, needed) < needed:
-            yield Refusal("setting_too_small", f"{name} = {target.capacities[name]}", f"at least {needed}, as on {primary.member}",
-                          f"{target.member} lacks what {primary.member} has, and would stop replaying after a change there",
-                          f"raise {name} on {target.member} and restart it")
+            yield Refusal(
+                "setting_too_small",
+                f"{name} = {target.capacities[name]}",
+                f"at least {needed}, as on {primary.member}",
+                f"{target.member} lacks what {primary.member} has, and would stop replaying after a change there",
+                f"raise {name} on {target.member} and restart it",
+            )
     yield from _lag(view, primary, target)
 
 
@@ -113,20 +167,35 @@ def _lag(view: View, primary: Observation, target: Observation) -> Iterator[Refu
         return
     behind = max(0, primary.position - target.position)
     if behind > SWITCHOVER_LAG_BYTES:
-        yield Refusal("lag_too_large", f"{behind} bytes", f"{SWITCHOVER_LAG_BYTES} bytes",
-                      f"{target.member} would have to catch up during the outage", "wait until it has caught up")
+        yield Refusal(
+            "lag_too_large",
+            f"{behind} bytes",
+            f"{SWITCHOVER_LAG_BYTES} bytes",
+            f"{target.member} would have to catch up during the outage",
+            "wait until it has caught up",
+        )
     limit = view.service.rpo_seconds
     if limit > 0 and behind and target.lag_seconds is not None and target.lag_seconds > limit:
-        yield Refusal("lag_over_rpo", f"{target.lag_seconds:.1f} s", f"{limit:g} s",
-                      f"{target.member} is further behind than the plan's rpo", "wait until it has caught up")
+        yield Refusal(
+            "lag_over_rpo",
+            f"{target.lag_seconds:.1f} s",
+            f"{limit:g} s",
+            f"{target.member} is further behind than the plan's rpo",
+            "wait until it has caught up",
+        )
 
 
 def failover(view: View, request: Request, target: Observation) -> Iterator[Refusal]:
     """Everything that must hold before a replica is promoted without its primary's consent."""
     yield from _target(target, "failover")
     if view.primary is not None and view.primary is not target:
-        yield Refusal("primary_alive", f"{view.primary.member} runs as primary", "no running primary",
-                      "the primary is alive: a failover would make two", "use switchover")
+        yield Refusal(
+            "primary_alive",
+            f"{view.primary.member} runs as primary",
+            "no running primary",
+            "the primary is alive: a failover would make two",
+            "use switchover",
+        )
     yield from _witnesses(view, target)
     yield from _unfenced(view, target)
     yield from _newest(view, target)
@@ -136,14 +205,26 @@ def failover(view: View, request: Request, target: Observation) -> Iterator[Refu
 
 def _target(target: Observation, verb: str) -> Iterator[Refusal]:
     if not target.reachable:
-        yield Refusal("target_unreachable", "no answer", "an answer", f"{target.member} cannot be reached",
-                      "check the connection to it, or choose another site")
+        yield Refusal(
+            "target_unreachable",
+            "no answer",
+            "an answer",
+            f"{target.member} cannot be reached",
+            "check the connection to it, or choose another site",
+        )
     elif not target.is_replica:
-        yield Refusal("no_replica", describe(target), "a running replica", f"{target.member} cannot be promoted",
-                      "run rejoin while a primary serves, or restore from a backup")
+        yield Refusal(
+            "no_replica",
+            describe(target),
+            "a running replica",
+            f"{target.member} cannot be promoted",
+            "run rejoin while a primary serves, or restore from a backup",
+        )
     for problem in target.problems:
         if verb in problem.blocks:
-            yield Refusal(problem.rule, problem.measured, problem.limit, f"{target.member}: {problem.message}", problem.hint)
+            yield Refusal(
+                problem.rule, problem.measured, problem.limit, f"{target.member}: {problem.message}", problem.hint
+            )
 
 
 def _witnesses(view: View, target: Observation) -> Iterator[Refusal]:
@@ -152,9 +233,13 @@ def _witnesses(view: View, target: Observation) -> Iterator[Refusal]:
         return
     for observed in view.observed.values():
         if observed.receiving and observed.is_replica:
-            yield Refusal("primary_seen", f"{observed.member} receives from {observed.upstream}", "no live primary",
-                          "the primary is alive, only not reachable from here",
-                          "mend the controller's connection to it, then use switchover")
+            yield Refusal(
+                "primary_seen",
+                f"{observed.member} receives from {observed.upstream}",
+                "no live primary",
+                "the primary is alive, only not reachable from here",
+                "mend the controller's connection to it, then use switchover",
+            )
 
 
 def _unfenced(view: View, target: Observation) -> Iterator[Refusal]:
@@ -162,26 +247,49 @@ def _unfenced(view: View, target: Observation) -> Iterator[Refusal]:
     for other in view.others(target):
         if other.reachable:
             if not other.is_replica and not other.is_primary and not view.service.has_fence:
-                yield Refusal("no_fence", "none", "a fence", f"the plan has no fence for {other.member}", "add one to the plan")
+                yield Refusal(
+                    "no_fence", "none", "a fence", f"the plan has no fence for {other.member}", "add one to the plan"
+                )
             continue
         if old is None or other is old or view.promotion_member() == other.member:
-            yield Refusal("old_primary_unfenced", f"{other.member} cannot be reached", "proof that it takes no writes",
-                          "unreachable is not fenced: it may still be serving clients",
-                          "power it off or isolate it, then waive this rule by name with a reason")
+            yield Refusal(
+                "old_primary_unfenced",
+                f"{other.member} cannot be reached",
+                "proof that it takes no writes",
+                "unreachable is not fenced: it may still be serving clients",
+                "power it off or isolate it, then waive this rule by name with a reason",
+            )
         else:
-            yield Refusal("missing_candidate", f"{other.member} cannot be reached", "every replica seen",
-                          "a replica with newer data may be missed", "restore the connection to it")
+            yield Refusal(
+                "missing_candidate",
+                f"{other.member} cannot be reached",
+                "every replica seen",
+                "a replica with newer data may be missed",
+                "restore the connection to it",
+            )
 
 
 def _newest(view: View, target: Observation) -> Iterator[Refusal]:
     for other in view.others(target):
         if other.is_replica and (other.position or 0) > (target.position or 0):
-            yield Refusal("newer_replica", f"{target.member} at {target.position}", f"{other.member} at {other.position}",
-                          f"{other.member} holds newer data", f"fail over to {other.site}")
-    known = [int(o.promotion["timeline"]) for o in view.observed.values() if o.promotion and o.promotion.get("timeline")]
+            yield Refusal(
+                "newer_replica",
+                f"{target.member} at {target.position}",
+                f"{other.member} at {other.position}",
+                f"{other.member} holds newer data",
+                f"fail over to {other.site}",
+            )
+    known = [
+        int(o.promotion["timeline"]) for o in view.observed.values() if o.promotion and o.promotion.get("timeline")
+    ]
     if target.timeline is not None and known and target.timeline < max(known):
-        yield Refusal("timeline_behind", str(target.timeline), str(max(known)),
-                      f"{target.member} missed an earlier promotion", "promote the member that followed it")
+        yield Refusal(
+            "timeline_behind",
+            str(target.timeline),
+            str(max(known)),
+            f"{target.member} missed an earlier promotion",
+            "promote the member that followed it",
+        )
 
 
 def _loss(view: View, request: Request, target: Observation) -> Iterator[Refusal]:
@@ -192,22 +300,38 @@ def _loss(view: View, request: Request, target: Observation) -> Iterator[Refusal
         return
     if limit == 0 and not loss.was_synchronous(view, target):
         seen = view.last_seen
-        measured = "never seen" if seen is None else f"{seen.followers.get(target.member, 'not attached')}, " \
-                   f"{request.now - seen.time:.0f} s ago"
-        yield Refusal("synchronous_unproven", measured, "last seen sync",
-                      f"the plan promises rpo 0s, and nothing proves that {target.member} has every commit",
-                      "accept a bound with -e accept_data_loss=<duration>, or waive this rule by name")
+        measured = (
+            "never seen"
+            if seen is None
+            else f"{seen.followers.get(target.member, 'not attached')}, {request.now - seen.time:.0f} s ago"
+        )
+        yield Refusal(
+            "synchronous_unproven",
+            measured,
+            "last seen sync",
+            f"the plan promises rpo 0s, and nothing proves that {target.member} has every commit",
+            "accept a bound with -e accept_data_loss=<duration>, or waive this rule by name",
+        )
     elif found.seconds is None:
         yield _lag_unknown(target)
     elif found.seconds > limit:
-        yield Refusal("lag_over_rpo", f"{found.seconds:.1f} s", f"{limit:g} s" if accepted is None else f"{accepted:g} s accepted",
-                      f"promoting {target.member} may lose more than the plan allows",
-                      "accept a larger bound with -e accept_data_loss=<duration>, or restore")
+        yield Refusal(
+            "lag_over_rpo",
+            f"{found.seconds:.1f} s",
+            f"{limit:g} s" if accepted is None else f"{accepted:g} s accepted",
+            f"promoting {target.member} may lose more than the plan allows",
+            "accept a larger bound with -e accept_data_loss=<duration>, or restore",
+        )
 
 
 def _lag_unknown(target: Observation) -> Refusal:
-    return Refusal("lag_unknown", "unknown", "a known lag", f"how far {target.member} is behind is not known",
-                   "no bound can be accepted on an unknown: waive this rule by name, with a reason")
+    return Refusal(
+        "lag_unknown",
+        "unknown",
+        "a known lag",
+        f"how far {target.member} is behind is not known",
+        "no bound can be accepted on an unknown: waive this rule by name, with a reason",
+    )
 
 
 def rejoin(view: View) -> Iterator[Refusal]:
@@ -215,16 +339,31 @@ def rejoin(view: View) -> Iterator[Refusal]:
     primary = view.primary
     if primary is None:
         if not view.primaries:
-            yield Refusal("no_primary", "none runs", "one running primary", "there is no primary to follow",
-                          "run failover, or start the primary")
+            yield Refusal(
+                "no_primary",
+                "none runs",
+                "one running primary",
+                "there is no primary to follow",
+                "run failover, or start the primary",
+            )
         return
     if not view.endpoints_hold(primary.address):
         values = ", ".join(value for endpoint in view.endpoints for value in endpoint.values) or "nothing"
-        yield Refusal("endpoint_elsewhere", values, primary.address, f"clients are not sent to {primary.member}",
-                      "finish the failover first: run it again")
+        yield Refusal(
+            "endpoint_elsewhere",
+            values,
+            primary.address,
+            f"clients are not sent to {primary.member}",
+            "finish the failover first: run it again",
+        )
     missing = view.not_following(primary)
     for other in missing:
         # One that can be reached is brought back even while another is lost
         if not any(each.reachable for each in missing):
-            yield Refusal("member_unreachable", "no answer", "an answer", f"{other.member} cannot be reached",
-                          "bring the machine back; its database stays fenced until it rejoins")
+            yield Refusal(
+                "member_unreachable",
+                "no answer",
+                "an answer",
+                f"{other.member} cannot be reached",
+                "bring the machine back; its database stays fenced until it rejoins",
+            )

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """All that is known of one service at one moment, and the questions a decision asks of it."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a decision is laid out for the tasks that carry it out, and what keeps a service from starting."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -33,5 +34,7 @@ def stopped_by(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
     """
     for name, outcome in outcomes.items():
         if outcome.get("state") in ("failed", "refused"):
-            return f"it depends on {name}, which {'failed' if outcome['state'] == 'failed' else 'was refused'} in this run"
+            return (
+                f"it depends on {name}, which {'failed' if outcome['state'] == 'failed' else 'was refused'} in this run"
+            )
     return ""

@@ -21,9 +21,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules impo
     ClaimDecision,
     decide_claim,
     held_by,
-    out_of_date,
     is_own,
     is_usable,
+    out_of_date,
     seconds_until_free,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock

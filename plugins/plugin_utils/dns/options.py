@@ -41,7 +41,9 @@ def read_claim(args: Mapping[str, Any], default_owner: str) -> tuple[Target, Cla
     if minimum < 0:
         problems.append(f"minimum_epoch: {minimum} is below 0")
     fail_on(problems)
-    return target, Claimant(run_id, clean_owner(args.get("owner") or default_owner), float(seconds), minimum, args.get("observed_epoch"))
+    return target, Claimant(
+        run_id, clean_owner(args.get("owner") or default_owner), float(seconds), minimum, args.get("observed_epoch")
+    )
 
 
 def read_switch(args: Mapping[str, Any]) -> tuple[Target, Wanted]:

@@ -5,6 +5,7 @@
 Each checks the run's lease in the script itself and prints one JSON object or ``@@`` lines. A member needs a
 shell, systemd and PostgreSQL's own programs.
 """
+
 from __future__ import annotations
 
 import json
@@ -45,7 +46,10 @@ def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream
     """
     keep = _keep_stopped(cluster) + (_follow(cluster, upstream) if upstream else "")
     socket = shlex.quote(f"{cluster.socket_directory}/.s.PGSQL.{cluster.port}")
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 if {running(cluster)}; then
   printf '@@sessions %s\\n' "$({psql(cluster, sql.SESSIONS, 5)})"
   {psql(cluster, "checkpoint;", seconds, "checkpoint")}
@@ -64,7 +68,8 @@ else
 fi
 echo @@controldata
 {cluster.as_user(cluster.controldata())} </dev/null || {{ echo "@@failed controldata"; exit 1; }}
-""")
+""",
+    )
 
 
 def _keep_stopped(cluster: Cluster) -> str:
@@ -104,7 +109,10 @@ def promote(
         "select :'protection' <> '' and :'promote' = 't' as lift \\gset\n"
         "\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
     )
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2, redirect="2>&1 ")})
 rc=$?
 printf '%s\\n' "$said" | grep -v '^t$'
@@ -113,13 +121,17 @@ server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
 printf '{{"record": %s, "server": %s}}\\n' {shlex.quote(json.dumps(record, sort_keys=True))} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
 sync "$state/promotion" >/dev/null 2>&1 9>&- &
-""")
+""",
+    )
 
 
 def start_again(service: str, lease: Lease | None, cluster: Cluster, seconds: float) -> str:
     """Undo ``stop``: the same data serves as primary again. Only for a member that nobody took over from."""
     probe = psql(cluster, "select json_build_object('recovery', pg_is_in_recovery());", 5)
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
 {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
 if {running(cluster)} && ! ( {probe} ) >/dev/null 2>&1; then
@@ -131,7 +143,8 @@ if ! {running(cluster)}; then
   timeout -k 1 {seconds:g} {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
 fi
 {probe}
-""")
+""",
+    )
 
 
 def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str] | None) -> str:
@@ -143,6 +156,10 @@ def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str]
             f"select current_setting('synchronous_standby_names') <> {wanted} as change \\gset\n"
             f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n"
         )
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {psql(cluster, change + sql.HISTORY, 30, "settle")}
-""")
+""",
+    )

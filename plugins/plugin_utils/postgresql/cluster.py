@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Where one PostgreSQL cluster lives on its member, and the closed list of commands run there."""
+
 from __future__ import annotations
 
 import re
@@ -8,7 +9,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
 
 # A name in a connection string, where a space or a quote would begin another setting
 _NAME = (re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII), "letters, digits and _ . : -")

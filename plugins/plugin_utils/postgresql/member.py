@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Bring one member into a role: look, act only where it is needed, and read back what came of it."""
+
 from __future__ import annotations
 
 import json
@@ -53,7 +54,9 @@ class MemberRefused(Exception):
 class Member:
     """One cluster on one machine. ``execute(script, seconds)`` runs a script there and returns a Done."""
 
-    def __init__(self, service: str, cluster: Cluster, lease: Lease | None, execute: Execute, *, check_mode: bool = False) -> None:
+    def __init__(
+        self, service: str, cluster: Cluster, lease: Lease | None, execute: Execute, *, check_mode: bool = False
+    ) -> None:
         self.service = service
         self.cluster = cluster
         self.lease = lease
@@ -76,7 +79,9 @@ class Member:
     def observed(self) -> Observation:
         """Observe this cluster alone."""
         output = self.execute(observe.script([observe.Question(self.service, self.cluster)]), 4.0)
-        return read.observation(self.cluster.member, "", "", observe.parse(output.stdout).get(self.service), self.cluster)
+        return read.observation(
+            self.cluster.member, "", "", observe.parse(output.stdout).get(self.service), self.cluster
+        )
 
     def stopped(self, upstream: Upstream | None, seconds: float) -> dict[str, Any]:
         """Freeze a primary; the position it returns is what a promotion elsewhere must have received."""
@@ -88,7 +93,10 @@ class Member:
         if state != "shut down":
             raise MemberError(
                 f"{self.cluster.member} did not stop cleanly: its control file says {state!r}, not 'shut down'; "
-                "nothing was promoted", "unclean_stop", control_state=state)
+                "nothing was promoted",
+                "unclean_stop",
+                control_state=state,
+            )
         if not {"Latest checkpoint location", "Latest checkpoint's TimeLineID"} <= set(control):
             raise _cut_off()
         return {
@@ -114,16 +122,28 @@ class Member:
             return {"changed": False, "state": "primary", "timeline": seen.timeline, "position": seen.position}
         # A stop that hangs (its standby is gone) leaves a server that neither answers nor has ended
         if not seen.engine.get("stopped_cleanly") and not (seen.running is None and seen.engine.get("masked")):
-            raise MemberRefused(Refusal(
-                "not_a_frozen_primary", str(seen.engine.get("control_state") or seen.role), "a cleanly stopped primary",
-                f"{self.cluster.member} cannot be started as a primary", "run assess to see the whole service"))
+            raise MemberRefused(
+                Refusal(
+                    "not_a_frozen_primary",
+                    str(seen.engine.get("control_state") or seen.role),
+                    "a cleanly stopped primary",
+                    f"{self.cluster.member} cannot be started as a primary",
+                    "run assess to see the whole service",
+                )
+            )
         if self.check_mode:
             return {"changed": True, "state": "primary"}
         self._run(act.start_again(self.service, self.lease, self.cluster, args["timeout"]), args["timeout"] + 10)
         again = self.observed()
         if not again.is_primary:
             raise MemberError(f"{self.cluster.member} was started and is {again.role}, not primary", "not_started")
-        return {"changed": True, "state": "primary", "timeline": again.timeline, "position": again.position, "restarted": True}
+        return {
+            "changed": True,
+            "state": "primary",
+            "timeline": again.timeline,
+            "position": again.position,
+            "restarted": True,
+        }
 
     def settled(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Make a checkpoint on a running primary and read its history; say who must confirm commits from now on."""
@@ -132,29 +152,47 @@ class Member:
         stdout = self._run(act.settle(self.service, self.lease, self.cluster, args.get("synchronous")), 40)
         branch = _last_json(stdout)
         return {
-            "changed": "@@changed" in stdout.splitlines(), "state": "settled", "branch": branch,
-            "timeline": branch["timeline"], "position": branch["position"],
+            "changed": "@@changed" in stdout.splitlines(),
+            "state": "settled",
+            "branch": branch,
+            "timeline": branch["timeline"],
+            "position": branch["position"],
             "protection": {"synchronous": args.get("synchronous")},
         }
 
     def _promote(self, args: Mapping[str, Any]) -> dict[str, Any]:
         seconds = float(args["timeout"])
         record = {
-            "member": self.cluster.member, "service": self.service, "time": time.time(),
-            "run_id": self.lease.run_id if self.lease else None, "epoch": self.lease.epoch if self.lease else None,
-            "proof_position": args.get("proof_position"), "proof_timeline": args.get("proof_timeline"),
+            "member": self.cluster.member,
+            "service": self.service,
+            "time": time.time(),
+            "run_id": self.lease.run_id if self.lease else None,
+            "epoch": self.lease.epoch if self.lease else None,
+            "proof_position": args.get("proof_position"),
+            "proof_timeline": args.get("proof_timeline"),
         }
-        script = act.promote(self.service, self.lease, self.cluster, proof=args.get("proof_position"), seconds=seconds, record=record)
+        script = act.promote(
+            self.service, self.lease, self.cluster, proof=args.get("proof_position"), seconds=seconds, record=record
+        )
         stdout = self._run(script, seconds + 4)
         server = _last_json(stdout)
         if not server["writable"]:
-            raise MemberError(f"{self.cluster.member} was promoted and does not take writes", "not_writable", promoted=True)
-        lifted = [line.removeprefix("@@protection ") for line in stdout.splitlines() if line.startswith("@@protection ")]
+            raise MemberError(
+                f"{self.cluster.member} was promoted and does not take writes", "not_writable", promoted=True
+            )
+        lifted = [
+            line.removeprefix("@@protection ") for line in stdout.splitlines() if line.startswith("@@protection ")
+        ]
         return {
-            "changed": "@@changed" in stdout.splitlines(), "state": "primary", "timeline": server["timeline"],
-            "position": server["position"], "position_text": position_text(server["position"]), "system_id": server["system_id"],
+            "changed": "@@changed" in stdout.splitlines(),
+            "state": "primary",
+            "timeline": server["timeline"],
+            "position": server["position"],
+            "position_text": position_text(server["position"]),
+            "system_id": server["system_id"],
             "promotion": record,
-            "recorded": "@@unrecorded" not in stdout.splitlines(), "protection": {"lifted": bool(lifted and lifted[0].strip()), "was": "".join(lifted).strip()},
+            "recorded": "@@unrecorded" not in stdout.splitlines(),
+            "protection": {"lifted": bool(lifted and lifted[0].strip()), "was": "".join(lifted).strip()},
         }
 
     def replica(self, upstream: Upstream, branch: rejoin.Branch, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +201,12 @@ class Member:
         chosen = rejoin.method(seen, branch, upstream)
         if isinstance(chosen, Refusal):
             raise MemberRefused(chosen)
-        result: dict[str, Any] = {"changed": chosen != "none", "state": "replica", "method": chosen, "timeline": branch.timeline}
+        result: dict[str, Any] = {
+            "changed": chosen != "none",
+            "state": "replica",
+            "method": chosen,
+            "timeline": branch.timeline,
+        }
         if chosen == "none" or self.check_mode:
             return result
         if chosen == "rewind":
@@ -172,19 +215,29 @@ class Member:
                 result["rewind_failed"], chosen = ended, "clone"
         if chosen == "clone":
             result.update(self._clone(upstream, args))
-        stdout = self._run(rejoin.start(self.service, self.lease, self.cluster, upstream, args["timeout"]), args["timeout"] + 70)
+        stdout = self._run(
+            rejoin.start(self.service, self.lease, self.cluster, upstream, args["timeout"]), args["timeout"] + 70
+        )
         if not _last_json(stdout).get("streaming"):
-            raise MemberError(f"{self.cluster.member} runs as a replica and does not stream from {upstream.host}:{upstream.port} "
-                              f"after {args['timeout']:g} s; look at its log", "not_streaming")
+            raise MemberError(
+                f"{self.cluster.member} runs as a replica and does not stream from {upstream.host}:{upstream.port} "
+                f"after {args['timeout']:g} s; look at its log",
+                "not_streaming",
+            )
         return result
 
     def _clone(self, upstream: Upstream, args: Mapping[str, Any]) -> dict[str, Any]:
         if not args["clone"]:
-            raise MemberError(f"{self.cluster.member} cannot be rewound, and cloning it is not allowed (clone: false)", "clone_needed")
+            raise MemberError(
+                f"{self.cluster.member} cannot be rewound, and cloning it is not allowed (clone: false)", "clone_needed"
+            )
         ended = self._long(rejoin.clone(self.service, self.lease, self.cluster, upstream))
         if ended != "success":
-            raise MemberError(f"the copy from {upstream.host} to {self.cluster.member} ended with {ended}; "
-                              f"see journalctl -u {self.cluster.long_unit()}", "clone_failed")
+            raise MemberError(
+                f"the copy from {upstream.host} to {self.cluster.member} ended with {ended}; "
+                f"see journalctl -u {self.cluster.long_unit()}",
+                "clone_failed",
+            )
         self._run(rejoin.swap_in(self.service, self.lease, self.cluster), 10)
         return {"method": "clone", "kept": self.cluster.kept_directory}
 
@@ -208,10 +261,19 @@ class Member:
         refused = leases.refusal(output.stdout)
         if refused:
             rule, detail = refused
-            raise MemberRefused(Refusal(rule, detail or "none", f"the lease of run {self.lease.run_id if self.lease else '-'}",
-                                        f"{self.cluster.member} refused the step", leases.NEXT.get(rule, "run assess")))
+            raise MemberRefused(
+                Refusal(
+                    rule,
+                    detail or "none",
+                    f"the lease of run {self.lease.run_id if self.lease else '-'}",
+                    f"{self.cluster.member} refused the step",
+                    leases.NEXT.get(rule, "run assess"),
+                )
+            )
         if output.rc != 0:
-            raise MemberError(_explain(self.cluster.member, output), _reason(output.stdout), output=output.stdout[-500:])
+            raise MemberError(
+                _explain(self.cluster.member, output), _reason(output.stdout), output=output.stdout[-500:]
+            )
         return str(output.stdout)
 
 
@@ -240,7 +302,9 @@ def _sessions(stdout: str) -> list[Any]:
 
 
 def _cut_off() -> MemberError:
-    return MemberError("the server's answer was cut off; run the verb again, it continues from what it finds", "unknown")
+    return MemberError(
+        "the server's answer was cut off; run the verb again, it continues from what it finds", "unknown"
+    )
 
 
 def _last_json(stdout: str) -> dict[str, Any]:

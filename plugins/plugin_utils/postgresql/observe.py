@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The script that asks one member about all of its clusters at once, and the parsing of what it prints."""
+
 from __future__ import annotations
 
 import json
@@ -40,8 +41,10 @@ def script(questions: Sequence[Question]) -> str:
     start = "\n".join(f'ask_{n} > "$answers/{n}" 2>&1 &' for n in range(len(questions)))
     show = "\n".join(f'cat "$answers/{n}"' for n in range(len(questions)))
     return (
-        lease.FUNCTIONS + RUN_AS + "\n".join(functions)
-        + '\nanswers=$(mktemp -d) || exit 1\ntrap \'rm -rf "$answers"\' EXIT\n'
+        lease.FUNCTIONS
+        + RUN_AS
+        + "\n".join(functions)
+        + "\nanswers=$(mktemp -d) || exit 1\ntrap 'rm -rf \"$answers\"' EXIT\n"
         + f"{start}\nwait\n{show}\n"
     )
 
@@ -53,11 +56,11 @@ def _ask(question: Question) -> str:
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
         f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
-        "echo @@state; continuity_epoch; cat \"$state/promotion\" 2>/dev/null; echo; "
-        "[ -e \"$state/rejoining\" ] && echo @@rejoining",
+        'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
+        '[ -e "$state/rejoining" ] && echo @@rejoining',
         f"echo @@psql; timeout -k 0.5 {ASK_SECONDS:g} {cluster.as_user(cluster.psql())} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\n"
-        "rc=$?; echo; echo \"@@psql_rc $rc\"",
-        f"[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo \"@@status_rc $?\"; "
+        'rc=$?; echo; echo "@@psql_rc $rc"',
+        f'[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo "@@status_rc $?"; '
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "
         f"{cluster.as_user(['/usr/bin/test', '-e', cluster.standby_signal()])} </dev/null && echo @@standby_signal; }}",
     ]

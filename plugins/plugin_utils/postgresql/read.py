@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """From what a member printed to an Observation in neutral words, and every problem that stands in the way."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,17 @@ KEPT = ("settings", "data_directory", "sessions", "last_commit", "now", "replaye
 
 #: A standby that has fewer of these than its primary stops replaying (PostgreSQL's own rule).
 AT_LEAST_PRIMARY = (
-    "max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction",
+    "max_connections",
+    "max_worker_processes",
+    "max_wal_senders",
+    "max_prepared_transactions",
+    "max_locks_per_transaction",
 )
 
 
-def observation(member: str, site: str, address: str, answer: Answer | None, cluster: Cluster | None = None) -> Observation:
+def observation(
+    member: str, site: str, address: str, answer: Answer | None, cluster: Cluster | None = None
+) -> Observation:
     """Judge one answer; None is a member that could not be reached.
 
     Example: ``observation("db1", "dc1", "198.51.100.11", parse(stdout)["payments-db"])``.
@@ -72,10 +79,25 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
     control = answer.control
     state = control.get("Database cluster state", "")
     stopped = answer.running is False and answer.active not in ("active", "activating", "deactivating")
-    problems = [_problem("rejoin_unfinished", "a rewind or a copy was cut off", "a finished one",
-                         "its data directory is not usable", ANY, "run rejoin again")] if answer.rejoining else []
+    problems = (
+        [
+            _problem(
+                "rejoin_unfinished",
+                "a rewind or a copy was cut off",
+                "a finished one",
+                "its data directory is not usable",
+                ANY,
+                "run rejoin again",
+            )
+        ]
+        if answer.rejoining
+        else []
+    )
     return Observation(
-        member=member, site=site, address=address, reachable=True,
+        member=member,
+        site=site,
+        address=address,
+        reachable=True,
         running=False if stopped else None,
         role="none" if stopped else "unknown",
         writable=False if stopped else None,
@@ -159,28 +181,66 @@ def _problems(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
     settings = server["settings"]
     if server["recovery"]:
         if server["replay_paused"]:
-            yield _problem("replay_paused", "paused", "running", "the standby does not replay what it receives", ANY,
-                           "SELECT pg_wal_replay_resume() on it")
+            yield _problem(
+                "replay_paused",
+                "paused",
+                "running",
+                "the standby does not replay what it receives",
+                ANY,
+                "SELECT pg_wal_replay_resume() on it",
+            )
         if str(server["apply_delay"]) not in ("0", "None"):
-            yield _problem("apply_delay", f"{server['apply_delay']} ms", "0 ms", "the standby replays late on purpose", ANY,
-                           "set recovery_min_apply_delay = 0 on it")
+            yield _problem(
+                "apply_delay",
+                f"{server['apply_delay']} ms",
+                "0 ms",
+                "the standby replays late on purpose",
+                ANY,
+                "set recovery_min_apply_delay = 0 on it",
+            )
     else:
         yield from _primary_problems(server, settings)
     if settings["full_page_writes"] != "on" or "on" not in (settings["wal_log_hints"], settings["data_checksums"]):
-        measured = f"full_page_writes={settings['full_page_writes']}, wal_log_hints={settings['wal_log_hints']}, " \
-                   f"data_checksums={settings['data_checksums']}"
-        yield _problem("rewind_impossible", measured, "full_page_writes=on and one of the others on",
-                       "an old primary could not be rewound", PLANNED, "set wal_log_hints = on and restart")
+        measured = (
+            f"full_page_writes={settings['full_page_writes']}, wal_log_hints={settings['wal_log_hints']}, "
+            f"data_checksums={settings['data_checksums']}"
+        )
+        yield _problem(
+            "rewind_impossible",
+            measured,
+            "full_page_writes=on and one of the others on",
+            "an old primary could not be rewound",
+            PLANNED,
+            "set wal_log_hints = on and restart",
+        )
     for peer, said in sorted(answer.logins.items()):
         if not said.split("|")[0].isdigit():
-            yield _problem("replication_login", said or "no answer", "a replication connection",
-                           f"it cannot follow {peer} after the switch", PLANNED, "check pg_hba.conf and the password file")
+            yield _problem(
+                "replication_login",
+                said or "no answer",
+                "a replication connection",
+                f"it cannot follow {peer} after the switch",
+                PLANNED,
+                "check pg_hba.conf and the password file",
+            )
 
 
 def _primary_problems(server: Mapping[str, Any], settings: Mapping[str, str]) -> Iterator[Problem]:
     if server["ready"] and (server["archiver"]["failing"] or int(server["ready"]) > 16):
-        yield _problem("archiver_backlog", f"{server['ready']} segments wait", "16, and no failure since the last success",
-                       "PostgreSQL does not stop before they are archived", PLANNED, "mend archive_command")
+        yield _problem(
+            "archiver_backlog",
+            f"{server['ready']} segments wait",
+            "16, and no failure since the last success",
+            "PostgreSQL does not stop before they are archived",
+            PLANNED,
+            "mend archive_command",
+        )
     if server["base_backups"]:
-        yield _problem("base_backup_running", str(server["base_backups"]), "0", "a base backup would be cut off", PLANNED,
-                       "wait for it to end")
+        yield _problem(
+            "base_backup_running",
+            str(server["base_backups"]),
+            "0",
+            "a base backup would be cut off",
+            PLANNED,
+            "wait for it to end",
+        )

@@ -1,6 +1,7 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a member that is not in replication comes back to it: the decision table, and the script of each method."""
+
 from __future__ import annotations
 
 import shlex
@@ -63,12 +64,19 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
     if not old.reachable or not (old.running is False or old.is_replica or old.engine.get("standby_signal")):
         return _refuse("not_stopped", old, "does not answer", "stopped, or a replica", "fence it first")
     if old.system_id not in (None, branch.system_id):
-        return _refuse("other_cluster", old, str(old.system_id), branch.system_id, "clone it by hand if it really belongs here")
+        return _refuse(
+            "other_cluster", old, str(old.system_id), branch.system_id, "clone it by hand if it really belongs here"
+        )
     if old.system_id is None or old.timeline is None or old.engine.get("rejoining"):
         return "clone"
     if old.timeline > branch.timeline:
-        return _refuse("timeline_ahead", old, str(old.timeline), f"{branch.timeline} or lower",
-                       "find out which member was promoted last: the wrong one may be primary")
+        return _refuse(
+            "timeline_ahead",
+            old,
+            str(old.timeline),
+            f"{branch.timeline} or lower",
+            "find out which member was promoted last: the wrong one may be primary",
+        )
     if old.is_replica and old.receiving and old.upstream == f"{upstream.host}:{upstream.port}":
         return "none"
     return _by_position(old, branch)
@@ -78,8 +86,13 @@ def _by_position(old: Observation, branch: Branch) -> Method | Refusal:
     position, timeline = old.position, old.timeline
     if timeline == branch.timeline:
         if position is not None and position > branch.position:
-            return _refuse("position_ahead", old, position_text(position), position_text(branch.position),
-                           "a rewind cannot help on the same timeline: find out which member is right")
+            return _refuse(
+                "position_ahead",
+                old,
+                position_text(position),
+                position_text(branch.position),
+                "a rewind cannot help on the same timeline: find out which member is right",
+            )
         # Not cleanly stopped on the same timeline: a standby that crashed simply recovers and follows
         return "follow" if old.is_replica or old.engine.get("standby_signal") or position is not None else "rewind"
     end = branch.ends.get(timeline or 0)
@@ -94,33 +107,45 @@ def _refuse(rule: str, old: Observation, measured: str, limit: str, hint: str) -
 
 def rewind(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream) -> str:
     """Take the old member back to where the timelines parted. The marker tells of one that was cut off."""
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {_stopped(cluster)}
 : > "$state/rejoining"; sync "$state/rejoining"
 {cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null
 {_long(cluster, cluster.rewind(upstream))}
-""")
+""",
+    )
 
 
 def clone(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream) -> str:
     """Copy the new primary beside the old data."""
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {_stopped(cluster)}
 if {cluster.as_user(["/usr/bin/test", "-e", cluster.kept_directory])} </dev/null; then
   continuity_refuse kept_data_present {shlex.quote(cluster.kept_directory)}
 fi
 {cluster.as_user(["/usr/bin/rm", "-rf", cluster.new_directory])} </dev/null
 {_long(cluster, cluster.clone(upstream))}
-""")
+""",
+    )
 
 
 def swap_in(service: str, lease: Lease | None, cluster: Cluster) -> str:
     """Put the finished copy in place of the old data, which is kept and not deleted."""
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {_stopped(cluster)}
 {cluster.as_user(["/usr/bin/mv", "-T", cluster.data_directory, cluster.kept_directory])} </dev/null || {{ echo "@@failed keep"; exit 1; }}
 {cluster.as_user(["/usr/bin/mv", "-T", cluster.new_directory, cluster.data_directory])} </dev/null || {{ echo "@@failed swap"; exit 1; }}
-""")
+""",
+    )
 
 
 def progress(cluster: Cluster) -> str:
@@ -140,7 +165,10 @@ def start(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstrea
         "select json_build_object('recovery', pg_is_in_recovery(), 'streaming', exists "
         "(select from pg_stat_wal_receiver where status = 'streaming'));"
     )
-    return guarded(lease, service, f"""{RUN_AS}
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
 {_stopped(cluster)}
 {act.follow(cluster, upstream)}
 rm -f "$state/rejoining"
@@ -148,7 +176,8 @@ rm -f "$state/rejoining"
 echo @@changed
 timeout -k 1 60 {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
 {act.psql(cluster, streams, seconds + 5, "streaming")}
-""")
+""",
+    )
 
 
 def _stopped(cluster: Cluster) -> str:

@@ -4,6 +4,7 @@
 
 Positions are bytes since 0/0 (``bigint``). A value that reaches SQL is an ``int`` or goes through ``literal``.
 """
+
 from __future__ import annotations
 
 #: Everything one member can say of one cluster, as one JSON object. ``primary_conninfo`` may hold a password,

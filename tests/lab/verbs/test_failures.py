@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import FAULTS, changed_plan, inside, lab, run_verb, sql, start_verb, wait_for_step, writable
+from harness import FAULTS, changed_plan, inside, run_verb, sql, start_verb, wait_for_step, writable
 
 MOVE = ("scope=accounts-db", "target_site=dc2")
 PORTS = {"db1": 5433, "db2": 5434}

@@ -37,7 +37,9 @@ def test_a_forced_loss_is_counted_row_by_row(healthy: None) -> None:
 
 
 def test_an_objective_below_the_measured_value_is_missed(healthy: None, tmp_path: Path) -> None:
-    plan = changed_plan(tmp_path, ("rto: 15m", "rto: 1s"), ("detection: 60s", "detection: 0s"), ("decision: 5m", "decision: 0s"))
+    plan = changed_plan(
+        tmp_path, ("rto: 15m", "rto: 1s"), ("detection: 60s", "detection: 0s"), ("decision: 5m", "decision: 0s")
+    )
     result = run_verb("drill", "scope=payments", f"fault={FAULTS}/primary_crashed.yml", plan=plan)
     assert result.rc != 0
     assert result.report["verdict"] == "objective_missed", result.output
@@ -81,7 +83,9 @@ def test_no_secret_is_in_any_output_or_file(healthy: None) -> None:
     secrets = [path.read_text(encoding="utf-8").strip() for path in (RUNS.parent / "lab" / "secrets").iterdir()]
     result = run_verb("switchover", "scope=accounts-db", "target_site=dc2", "-vvv", "--diff")
     assert result.rc == 0
-    texts = [result.output] + [path.read_text(encoding="utf-8") for path in (RUNS / str(result.report["run_id"])).rglob("*") if path.is_file()]
+    texts = [result.output] + [
+        path.read_text(encoding="utf-8") for path in (RUNS / str(result.report["run_id"])).rglob("*") if path.is_file()
+    ]
     assert len(texts) > 5
     for secret in secrets:
         assert not any(secret in text for text in texts)

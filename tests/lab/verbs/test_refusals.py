@@ -99,7 +99,13 @@ def test_a_wrong_key_is_refused_before_anything_is_stopped(unchanged: None, tmp_
 
 
 def test_a_wrong_zone_is_refused(unchanged: None, tmp_path: Path) -> None:
-    plan = changed_plan(tmp_path, ("accounts-db.shop.example.\n        zone: shop.example.", "accounts-db.other.example.\n        zone: other.example."))
+    plan = changed_plan(
+        tmp_path,
+        (
+            "accounts-db.shop.example.\n        zone: shop.example.",
+            "accounts-db.other.example.\n        zone: other.example.",
+        ),
+    )
     result = run_verb("switchover", *MOVE, plan=plan)
     assert result.rc != 0
     assert {"arbiter_unreachable", "endpoint_problem"} & set(result.rules("accounts-db"))

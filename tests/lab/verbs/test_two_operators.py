@@ -78,7 +78,11 @@ def test_a_second_run_is_refused_while_one_is_under_way(healthy: None) -> None:
 
 def expire(run_id: str) -> None:
     """Let time pass for a claim and its leases, by hand: what would take minutes."""
-    claim = next(entry["data"] for entry in journal(run_id, "accounts-db") if (entry["step"], entry["state"]) == ("claim", "done"))
+    claim = next(
+        entry["data"]
+        for entry in journal(run_id, "accounts-db")
+        if (entry["step"], entry["state"]) == ("claim", "done")
+    )
     past = re.sub(r"until=\S+", "until=2026-01-01T00:00:00Z", claim["guard"])
     key = (RUNS.parent / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
     name = "_continuity.accounts-db.shop.example."
@@ -99,7 +103,11 @@ def test_a_paused_run_that_wakes_up_is_refused_by_the_members(healthy: None) -> 
         rc, output = finish(sleeper)
     assert rc != 0
     ended = [entry for entry in journal(run_id, "accounts-db") if entry["state"] == "refused"]
-    assert any(refusal["rule"] in ("stale_epoch", "lease_lost") for entry in ended for refusal in entry["data"].get("refusals", [])), output
+    assert any(
+        refusal["rule"] in ("stale_epoch", "lease_lost")
+        for entry in ended
+        for refusal in entry["data"].get("refusals", [])
+    ), output
     assert len(watch.most) <= 1, watch.most
     assert writable(PORTS, "accounts") == ["db2"]
 
@@ -123,7 +131,11 @@ def blind_to(member: str, directory: Path) -> Path:
     """The lab's machines, one of them at an address where nobody answers."""
     directory.mkdir(parents=True)
     address = {"db1": "198.51.100.11", "db2": "203.0.113.11"}[member]
-    text = (INVENTORY / "hosts.yml").read_text(encoding="utf-8").replace("{{ inventory_dir }}/../..", str(INVENTORY.parents[1]))
+    text = (
+        (INVENTORY / "hosts.yml")
+        .read_text(encoding="utf-8")
+        .replace("{{ inventory_dir }}/../..", str(INVENTORY.parents[1]))
+    )
     path = directory / "hosts.yml"
     path.write_text(text.replace(f"ansible_host: {address}", "ansible_host: 198.51.100.62"), encoding="utf-8")
     return path

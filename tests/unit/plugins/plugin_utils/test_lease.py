@@ -205,7 +205,16 @@ def test_a_script_cut_anywhere_runs_nothing(member):
     assert member.run(script).rc == 0 and file(member, "lease").exists()
 
 
-OWNERS = ["o'neil", 'a "quoted" one', "$(touch PWNED)", "`touch PWNED`", "back\\nslash\\c", "a; touch PWNED", "-n", "%s"]
+OWNERS = [
+    "o'neil",
+    'a "quoted" one',
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    "back\\nslash\\c",
+    "a; touch PWNED",
+    "-n",
+    "%s",
+]
 
 
 @pytest.mark.parametrize("owner", OWNERS)

@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
-import subprocess
-from pathlib import Path
-
-from harness import CHECKOUT, Result
+from harness import Result
 from testinfra.host import Host
-
 
 PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p 5432 -d postgres -f -"
 

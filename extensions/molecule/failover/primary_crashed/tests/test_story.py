@@ -9,7 +9,6 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-
 PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p 5432 -d postgres -f -"
 
 
@@ -24,7 +23,13 @@ def test_the_standby_is_primary_and_takes_writes(db2: Host) -> None:
 
 def test_no_commit_waits_for_the_dead_standby(db2: Host) -> None:
     assert ask(db2, "show synchronous_standby_names") == ""
-    assert ask(db2, "set statement_timeout = '3s'; create table if not exists story (n int); insert into story values (1); select 1") == "1"
+    assert (
+        ask(
+            db2,
+            "set statement_timeout = '3s'; create table if not exists story (n int); insert into story values (1); select 1",
+        )
+        == "1"
+    )
 
 
 def test_the_old_primary_is_fenced_also_over_a_reboot(db1: Host, by_hand: Callable[..., str]) -> None:
@@ -48,7 +53,9 @@ def test_the_report_names_the_lifted_protection_and_the_next_command(last_report
     assert any("masked" in str(line) for line in service["evidence"])
 
 
-def test_a_record_set_back_by_hand_is_the_one_change_of_the_next_run(verb: Callable[..., Result], dns_by_hand: Callable[..., None]) -> None:
+def test_a_record_set_back_by_hand_is_the_one_change_of_the_next_run(
+    verb: Callable[..., Result], dns_by_hand: Callable[..., None]
+) -> None:
     dns_by_hand("payments-db", "198.51.100.11")
     again = verb("failover", "scope=payments", "target_site=dc2")
     assert (again.rc, again.changed) == (0, 1), again.output

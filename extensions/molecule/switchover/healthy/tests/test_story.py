@@ -9,7 +9,6 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-
 PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p 5432 -d postgres -f -"
 
 
@@ -55,7 +54,9 @@ def test_nothing_acknowledged_was_lost_and_the_outage_was_short(last_report: Cal
     assert 0 < service["rto"]["measured_seconds"] < 3.6
 
 
-def test_a_replica_stopped_by_hand_is_the_one_change_of_the_next_run(verb: Callable[..., Result], by_hand: Callable[..., str]) -> None:
+def test_a_replica_stopped_by_hand_is_the_one_change_of_the_next_run(
+    verb: Callable[..., Result], by_hand: Callable[..., str]
+) -> None:
     by_hand("db1", "systemctl stop postgresql@15-payments")
     again = verb("switchover", "scope=payments", "target_site=dc2")
     assert (again.rc, again.changed) == (0, 1), again.output

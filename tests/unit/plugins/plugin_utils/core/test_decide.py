@@ -122,12 +122,16 @@ def test_a_switchover_cut_off_after_the_freeze_is_continued() -> None:
 
 
 def test_rejoin_brings_back_who_does_not_follow() -> None:
-    decision = decide(view(crashed(fenced=True), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)), ask("rejoin"))
+    decision = decide(
+        view(crashed(fenced=True), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)), ask("rejoin")
+    )
     assert step_members(decision.steps, "rejoin") == ["db1"]
 
 
 def test_rejoin_restores_the_synchronous_promise() -> None:
-    async_only = view(replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "async"}), rpo=0.0, values=(ADDRESS["db2"],))
+    async_only = view(
+        replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "async"}), rpo=0.0, values=(ADDRESS["db2"],)
+    )
     assert step_members(decide(async_only, ask("rejoin")).steps, "rejoin") == ["db1"]
 
 
@@ -181,8 +185,12 @@ REFUSED: list[tuple[str, View, Request, str, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "request_", "rule", "measured", "limit"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
-def test_refuses_with_measured_value_and_limit(seen: View, request_: Request, rule: str, measured: str, limit: str) -> None:
+@pytest.mark.parametrize(
+    ("seen", "request_", "rule", "measured", "limit"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED]
+)
+def test_refuses_with_measured_value_and_limit(
+    seen: View, request_: Request, rule: str, measured: str, limit: str
+) -> None:
     decision = decide(seen, request_)
     found = {refusal.rule: refusal for refusal in decision.refusals}
     assert rule in found, rules(decision)
@@ -195,20 +203,29 @@ def test_refuses_with_measured_value_and_limit(seen: View, request_: Request, ru
 @pytest.mark.parametrize("verb", ["switchover", "failover"])
 def test_a_problem_of_the_engine_refuses(verb: str) -> None:
     problem = Problem("replay_paused", "paused", "running", "it does not replay")
-    seen = view(primary() if verb == "switchover" else crashed(), dataclasses.replace(replica() if verb == "switchover" else alone(), problems=(problem,)))
+    seen = view(
+        primary() if verb == "switchover" else crashed(),
+        dataclasses.replace(replica() if verb == "switchover" else alone(), problems=(problem,)),
+    )
     assert rules(decide(seen, ask(verb, target_site="dc2"))) == ["replay_paused"]
 
 
 def test_every_unmet_rule_is_listed_at_once() -> None:
     seen = view(gone(), alone(lag_seconds=999.0), claim_run="run-2", claim_owner="x", claim_seconds_left=9.0)
-    assert set(rules(decide(seen, ask("failover", target_site="dc2")))) == {"claim_held", "old_primary_unfenced", "lag_over_rpo"}
+    assert set(rules(decide(seen, ask("failover", target_site="dc2")))) == {
+        "claim_held",
+        "old_primary_unfenced",
+        "lag_over_rpo",
+    }
 
 
 def test_a_waiver_is_named_one_by_one_and_needs_a_reason() -> None:
     seen = view(gone(), alone())
     silent = decide(seen, ask("failover", target_site="dc2", waive=("old_primary_unfenced",)))
     assert rules(silent) == ["reason_missing"]
-    spoken = decide(seen, ask("failover", target_site="dc2", waive=("old_primary_unfenced",), reason="powered off by hand"))
+    spoken = decide(
+        seen, ask("failover", target_site="dc2", waive=("old_primary_unfenced",), reason="powered off by hand")
+    )
     assert step_members(spoken.steps, "promote") == ["db2"]
     assert [waiver.rule for waiver in spoken.waivers] == ["old_primary_unfenced"]
     other = decide(seen, ask("failover", target_site="dc2", waive=("lag_unknown",), reason="wrong one"))
@@ -216,7 +233,9 @@ def test_a_waiver_is_named_one_by_one_and_needs_a_reason() -> None:
 
 
 def test_a_live_primary_cannot_be_waived() -> None:
-    decision = decide(view(gone(), replica()), ask("failover", target_site="dc2", waive=tuple(WAIVABLE_RULES), reason="hurry"))
+    decision = decide(
+        view(gone(), replica()), ask("failover", target_site="dc2", waive=tuple(WAIVABLE_RULES), reason="hurry")
+    )
     assert "primary_seen" in rules(decision)
 
 
@@ -267,7 +286,9 @@ def cases(draw: Any) -> tuple[View, Request]:
         members.append(draw(observations("db3", "dc2")))
     seen = draw(st.none() | st.just(LastSeen(NOW - 5, "db1", 100, {"db2": "sync"})))
     values = draw(st.sampled_from([(), (ADDRESS["db1"],), (ADDRESS["db2"],)]))
-    state = view(*members, rpo=draw(st.sampled_from([0.0, 300.0])), seen=seen, values=values, epoch=draw(st.integers(0, 9)))
+    state = view(
+        *members, rpo=draw(st.sampled_from([0.0, 300.0])), seen=seen, values=values, epoch=draw(st.integers(0, 9))
+    )
     request = ask(
         draw(st.sampled_from(["assess", "switchover", "failover", "rejoin", "failback"])),
         target_site=draw(st.sampled_from([None, "dc1", "dc2"])), source_site=draw(st.sampled_from([None, "dc1", "dc2"])),
@@ -311,10 +332,14 @@ def test_never_two_primaries(case: tuple[View, Request]) -> None:
 def reached(state: View, decision: Decision) -> View:
     """The state that a decision aims at, as it would be observed when all its steps are done."""
     observed = dict(state.observed)
-    new = next(iter(step_members(decision.steps, "promote")), None) or next(m for m, o in observed.items() if o.is_primary)
+    new = next(iter(step_members(decision.steps, "promote")), None) or next(
+        m for m, o in observed.items() if o.is_primary
+    )
     timeline = 4 if step_members(decision.steps, "promote") else observed[new].timeline
     for member in {*step_members(decision.steps, "fence"), *step_members(decision.steps, "demote")}:
-        observed[member] = dataclasses.replace(observed[member], running=False, role="none", writable=False, fenced=True)
+        observed[member] = dataclasses.replace(
+            observed[member], running=False, role="none", writable=False, fenced=True
+        )
     followers = dict(observed[new].followers)
     for member in step_members(decision.steps, "rejoin"):
         followers[member] = "sync"

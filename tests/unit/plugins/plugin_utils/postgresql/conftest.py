@@ -65,7 +65,10 @@ class Machine(FakeMember):
         """psql prints this (a dict as JSON, a text as it is), after `seconds`; what it was asked is kept in psql.sql."""
         text = json.dumps(answer) if isinstance(answer, dict) else str(answer)
         (self.home / "psql.answer").write_text(text + "\n")
-        self.program("psql", f"cat > @HOME@/psql.sql; [ {seconds} = 0 ] || exec sleep {seconds}; cat @HOME@/psql.answer; exit {rc}")
+        self.program(
+            "psql",
+            f"cat > @HOME@/psql.sql; [ {seconds} = 0 ] || exec sleep {seconds}; cat @HOME@/psql.answer; exit {rc}",
+        )
 
     def status(self, rc: int) -> None:
         """pg_ctl status ends with 0 (a postmaster runs), 3 (none runs) or 4 (no data); other verbs are noted only."""
@@ -121,10 +124,10 @@ def made(monkeypatch):
             one.scripts.append(script)
             return given.pop(0)
 
-        one = Member("shop", Cluster.from_member({"host": "db1", "cluster": "15/main"}), lease, execute, check_mode=check_mode)
+        one = Member(
+            "shop", Cluster.from_member({"host": "db1", "cluster": "15/main"}), lease, execute, check_mode=check_mode
+        )
         one.scripts, one.left = [], given
         return one
 
     return make
-
-

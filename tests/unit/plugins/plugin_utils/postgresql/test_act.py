@@ -38,7 +38,7 @@ def running(machine) -> None:
     )
     machine.program(
         "pg_ctl",
-        'case $1 in status) [ -e @HOME@/stopped ] && exit 3; exit 0 ;; stop) touch @HOME@/stopped; rm -f @HOME@/socket/.s.PGSQL.5432 ;; esac',
+        "case $1 in status) [ -e @HOME@/stopped ] && exit 3; exit 0 ;; stop) touch @HOME@/stopped; rm -f @HOME@/socket/.s.PGSQL.5432 ;; esac",
     )
     (machine.home / "socket" / ".s.PGSQL.5432").touch()
     (machine.home / "sessions").write_text("[]\n")
@@ -73,7 +73,9 @@ def test_the_shell_of_a_member_can_read_every_script(machine, name):
     assert subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False).stderr == ""
 
 
-CHANGING = sorted(set(scripts(Cluster.from_member({"host": "db1", "cluster": "15/main"}))) - {"observe", "progress", "without_lease"})
+CHANGING = sorted(
+    set(scripts(Cluster.from_member({"host": "db1", "cluster": "15/main"}))) - {"observe", "progress", "without_lease"}
+)
 
 
 @pytest.mark.parametrize("name", CHANGING)
@@ -166,7 +168,10 @@ def test_a_promotion_is_recorded_beside_the_lease(held):
 
 def test_a_promotion_that_the_server_refuses_fails_with_the_servers_words_and_is_not_recorded(held):
     running(held)
-    held.program("psql", "cat > /dev/null; echo 'psql:<stdin>:25: ERROR:  continuity not_received: the standby received 1' >&2; exit 3")
+    held.program(
+        "psql",
+        "cat > /dev/null; echo 'psql:<stdin>:25: ERROR:  continuity not_received: the standby received 1' >&2; exit 3",
+    )
     output = held.run(act.promote(SERVICE, MINE, held.cluster, proof=4096, seconds=30, record=RECORD))
     assert output.rc == 1
     assert output.lines[-1] == "@@failed promote" and "not_received" in output.stdout

@@ -108,7 +108,10 @@ def test_the_commands_quote_what_the_plan_names():
 def test_sudo_rules_name_a_user_each_and_escape_what_sudoers_reads():
     cluster = Cluster.from_member({"host": "db1", "cluster": "15/main", "data_directory": "/srv/a:b,c*"})
     rules = sudo_rules(cluster, [Upstream("db2", 5432)], "continuity")
-    assert all(rule.startswith(("continuity ALL=(postgres) NOPASSWD: /", "continuity ALL=(root) NOPASSWD: /")) for rule in rules)
+    assert all(
+        rule.startswith(("continuity ALL=(postgres) NOPASSWD: /", "continuity ALL=(root) NOPASSWD: /"))
+        for rule in rules
+    )
     assert len(rules) == len(set(rules))
     assert "continuity ALL=(postgres) NOPASSWD: /usr/bin/touch /srv/a\\:b\\,c\\*/standby.signal" in rules
     assert any("host\\=db2 port\\=5432" in rule for rule in rules)

@@ -105,7 +105,12 @@ def test_a_failure_on_the_member_has_its_reason_and_its_own_words(made, stdout, 
 def test_a_promotion_tells_where_the_new_timeline_began_and_what_protection_it_lifted(made):
     member = made(f'@@protection "db2"\n@@changed\n{json.dumps(SERVER)}\n', lease=MINE)
     result = bring(member, "primary", proof_position=4096)
-    assert (result["changed"], result["timeline"], result["position_text"], result["recorded"]) == (True, 2, "0/2328", True)
+    assert (result["changed"], result["timeline"], result["position_text"], result["recorded"]) == (
+        True,
+        2,
+        "0/2328",
+        True,
+    )
     assert result["protection"] == {"lifted": True, "was": '"db2"'}
     record = result["promotion"]
     assert (record["member"], record["run_id"], record["epoch"], record["proof_position"]) == ("db1", "run-a", 8, 4096)

@@ -84,7 +84,10 @@ def test_old_data_kept_earlier_is_a_refusal_with_what_to_do(made, seen):
     kept = Output(43, "@@refused kept_data_present /var/lib/postgresql/15/main.kept\n", "")
     with pytest.raises(MemberRefused) as refused:
         follow(made(seen(state="in production"), BEGAN, BADLY, kept))
-    assert (refused.value.refusal.rule, refused.value.refusal.measured) == ("kept_data_present", "/var/lib/postgresql/15/main.kept")
+    assert (refused.value.refusal.rule, refused.value.refusal.measured) == (
+        "kept_data_present",
+        "/var/lib/postgresql/15/main.kept",
+    )
     assert "move it away" in refused.value.refusal.hint
 
 

@@ -94,7 +94,13 @@ def test_no_postmaster_is_not_stopped_while_its_unit_is_at_work(machine, active)
 def test_where_sudo_is_refused_nothing_is_known(machine):
     machine.program("sudo", "echo 'sudo: a password is required' >&2; exit 1")
     seen = look(machine)
-    assert (seen.reachable, seen.running, seen.role, seen.system_id, seen.timeline) == (True, None, "unknown", None, None)
+    assert (seen.reachable, seen.running, seen.role, seen.system_id, seen.timeline) == (
+        True,
+        None,
+        "unknown",
+        None,
+        None,
+    )
     assert "a password is required" in seen.engine["error"]
 
 
@@ -120,7 +126,11 @@ def test_two_clusters_are_asked_at_once_and_a_hanging_one_takes_nothing_from_the
     answer = (machine.home / "bin" / "psql").read_text().removeprefix("#!/bin/sh\n")
     machine.program("psql", f'case "$*" in *5433*) exec sleep 30 ;; esac\n{answer}')
     machine.status(0)
-    questions = [observe.Question("hangs", hanging), observe.Question("hangs-too", hanging), observe.Question("fine", machine.cluster)]
+    questions = [
+        observe.Question("hangs", hanging),
+        observe.Question("hangs-too", hanging),
+        observe.Question("fine", machine.cluster),
+    ]
     started = time.monotonic()
     answers = observe.parse(machine.run(observe.script(questions)).stdout)
     assert time.monotonic() - started < observe.OBSERVE_SECONDS
@@ -134,7 +144,9 @@ def test_the_epoch_the_record_and_an_unfinished_rejoin_are_read_from_the_member(
     folder.mkdir()
     (folder / "epoch").write_text("7\n")
     record = {"member": "db1", "epoch": 7, "run_id": "run-a", "time": 5.0}
-    (folder / "promotion").write_text(json.dumps({"record": record, "server": {"timeline": 3, "position": 99, "system_id": "7301"}}))
+    (folder / "promotion").write_text(
+        json.dumps({"record": record, "server": {"timeline": 3, "position": 99, "system_id": "7301"}})
+    )
     (folder / "rejoining").touch()
     machine.says("", rc=2)
     seen = look(machine)

@@ -74,7 +74,14 @@ PROBLEMS = [
     ("replica", {"replay_paused": True}, "replay_paused", "paused", "running", True),
     ("replica", {"apply_delay": "60000"}, "apply_delay", "60000 ms", "0 ms", True),
     ("primary", {"ready": 17}, "archiver_backlog", "17 segments wait", "16", False),
-    ("primary", {"ready": 1, "archiver": {"failing": True}}, "archiver_backlog", "1 segments wait", "no failure", False),
+    (
+        "primary",
+        {"ready": 1, "archiver": {"failing": True}},
+        "archiver_backlog",
+        "1 segments wait",
+        "no failure",
+        False,
+    ),
     ("primary", {"base_backups": 1}, "base_backup_running", "1", "0", False),
 ]
 
@@ -108,7 +115,11 @@ def test_a_planned_move_wants_the_old_primary_to_be_rewindable(server, settings,
     assert all("failover" not in problem.blocks for problem in seen.problems)
 
 
-@pytest.mark.parametrize(("said", "works"), [("7301|1|0/5000|", True), ("FATAL: no entry in pg_hba.conf", False), ("", False)])
+@pytest.mark.parametrize(
+    ("said", "works"), [("7301|1|0/5000|", True), ("FATAL: no entry in pg_hba.conf", False), ("", False)]
+)
 def test_a_replication_login_works_or_its_error_is_quoted(server, said, works):
     seen = judged(server("primary"), **{"198.51.100.12:5432": said})
-    assert [(p.rule, p.measured) for p in seen.problems] == ([] if works else [("replication_login", said or "no answer")])
+    assert [(p.rule, p.measured) for p in seen.problems] == (
+        [] if works else [("replication_login", said or "no answer")]
+    )

@@ -42,7 +42,11 @@ TABLE = [
     ("a rewind was cut off", stopped(engine={"rejoining": True}), "clone"),
     ("same timeline, not ahead", stopped(timeline=3, position=3000), "follow"),
     ("same timeline, a running replica", replica(timeline=3, position=2500), "follow"),
-    ("same timeline, a standby that crashed", stopped(timeline=3, position=None, engine={"standby_signal": True}), "follow"),
+    (
+        "same timeline, a standby that crashed",
+        stopped(timeline=3, position=None, engine={"standby_signal": True}),
+        "follow",
+    ),
     ("same timeline, not cleanly stopped and no standby", stopped(timeline=3, position=None, engine={}), "rewind"),
     ("older timeline, stopped before its end", stopped(), "follow"),
     ("two timelines back, stopped before its end", stopped(timeline=1, position=999), "follow"),
@@ -68,7 +72,11 @@ REFUSED = [
     (replica(**FOLLOWING | {"timeline": 4}), "timeline_ahead", "4"),
     (stopped(timeline=3, position=3001), "position_ahead", "0/BB9"),
     (stopped(running=None, role="unknown", position=None, engine={}), "not_stopped", "does not answer"),
-    (stopped(running=None, role="unknown", position=None, engine={"rejoining": True}), "not_stopped", "does not answer"),
+    (
+        stopped(running=None, role="unknown", position=None, engine={"rejoining": True}),
+        "not_stopped",
+        "does not answer",
+    ),
     (Observation("db1", "dc1"), "not_stopped", "does not answer"),
 ]
 

@@ -113,7 +113,11 @@ def test_a_member_is_unmasked_only_after_it_was_made_a_standby(stopped):
     (stopped.data / "standby.signal").unlink()
     (stopped.state / SERVICE).mkdir()
     (stopped.state / SERVICE / "rejoining").touch()
-    stopped.hook(UNIT, "unmask", f"[ -e {stopped.data}/standby.signal ] || exit 9; echo loaded > {stopped.home}/units/{UNIT}/LoadState")
+    stopped.hook(
+        UNIT,
+        "unmask",
+        f"[ -e {stopped.data}/standby.signal ] || exit 9; echo loaded > {stopped.home}/units/{UNIT}/LoadState",
+    )
     output = stopped.run(rejoin.start(SERVICE, None, stopped.cluster, UPSTREAM, 2))
     assert output.rc == 0, output
     assert json.loads(output.lines[-1]) == {"recovery": True, "streaming": True}
@@ -161,4 +165,8 @@ def test_a_primary_that_cannot_be_started_again_says_so(stopped):
 
 def test_progress_is_what_systemd_says_of_the_unit(stopped):
     stopped.unit("continuity-15-main.service", ActiveState="active", Result="success", ExecMainStatus="0")
-    assert stopped.run(rejoin.progress(stopped.cluster)).lines == ["ActiveState=active", "Result=success", "ExecMainStatus=0"]
+    assert stopped.run(rejoin.progress(stopped.cluster)).lines == [
+        "ActiveState=active",
+        "Result=success",
+        "ExecMainStatus=0",
+    ]

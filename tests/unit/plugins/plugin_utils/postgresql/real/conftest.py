@@ -97,12 +97,16 @@ class Server(FakeMember):
         return super().member(host or self.host, **own, **changes)
 
     def as_user(self, *command: object) -> None:
-        done = subprocess.run(f"{AS_USER}{' '.join(map(str, command))}", shell=True, capture_output=True, text=True, cwd="/", check=False)
+        done = subprocess.run(
+            f"{AS_USER}{' '.join(map(str, command))}", shell=True, capture_output=True, text=True, cwd="/", check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
     def connect(self, **options):
         user = {"user": "postgres"} if AS_USER else {}
-        return psycopg.connect(host=str(self.home / "socket"), port=self.port, dbname="postgres", autocommit=True, **user, **options)
+        return psycopg.connect(
+            host=str(self.home / "socket"), port=self.port, dbname="postgres", autocommit=True, **user, **options
+        )
 
     def sql(self, statement: str):
         with self.connect() as connection:
@@ -112,7 +116,9 @@ class Server(FakeMember):
     @property
     def steps(self) -> Member:
         """The member as a verb handles it, in a playbook that holds no lease."""
-        return Member(SERVICE, Cluster.from_member(self.member()), None, lambda script, seconds: self.run(script, seconds + 30))
+        return Member(
+            SERVICE, Cluster.from_member(self.member()), None, lambda script, seconds: self.run(script, seconds + 30)
+        )
 
     def run(self, script: str, seconds: float = 30.0):
         # Both members are on this machine: each keeps its state below its own home
@@ -165,7 +171,9 @@ def template():
     folder = Path(tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp"))
     folder.chmod(0o755)
     first = Server(folder, "first")
-    first.as_user(first.bin_directory / "initdb", "-D", first.data, "-A", "trust", "--no-sync", "-E", "UTF8", "--wal-segsize=1")
+    first.as_user(
+        first.bin_directory / "initdb", "-D", first.data, "-A", "trust", "--no-sync", "-E", "UTF8", "--wal-segsize=1"
+    )
     first.start()
     first.sql("create role replicator superuser login")
     first.sql("create table entry (number int primary key)")
@@ -178,7 +186,9 @@ def template():
 def pair(template, monkeypatch):
     """db1, a primary, and db2, its streaming standby (cloned by the collection's own step)."""
     monkeypatch.setattr(lease, "STATE_DIRECTORY", "/STATE")
-    folder = Path(tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    folder = Path(
+        tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp")
+    )  # short: a socket's path has at most 107 bytes
     folder.chmod(0o755)
     db1, db2 = Server(folder, "db1"), Server(folder, "db2")
     try:
@@ -205,6 +215,8 @@ def follow():
 def bring_back(old: Server, new: Server):
     branch = new.steps.bring_to({"state": "settled", "synchronous": None})["branch"]
     upstream = {**new.member(), "replication_address": "127.0.0.1"}
-    result = old.steps.bring_to({"state": "replica", "upstream": upstream, "timeout": 15.0, "clone": True, "history": branch})
+    result = old.steps.bring_to(
+        {"state": "replica", "upstream": upstream, "timeout": 15.0, "clone": True, "history": branch}
+    )
     old.until(lambda: old.see().receiving, "streaming")
     return result
