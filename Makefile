@@ -12,7 +12,7 @@ INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
 PYTEST_ARGS ?= -q
-STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule
+STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule verbs
 
 # The environment's programs come first on PATH: Molecule calls plain `pytest`, and another one would not know its arguments.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -74,7 +74,7 @@ drill: lab  ## kill a primary under load, fail over, verify, fail back, report (
 	ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
-.PHONY: test unit unit-oldest molecule
+.PHONY: test unit unit-oldest molecule verbs
 test: $(DEV) collection  ## everything, fast things first, with the time of each (STAGES="lint unit")
 	python tests/tools/stages.py $(STAGES)
 
@@ -86,6 +86,9 @@ unit-oldest: collection packages  ## unit tests and playbook syntax on the oldes
 
 molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
 	python tests/tools/scenarios.py $(SCENARIOS)
+
+verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag")
+	python -m pytest -p no:cacheprovider tests/lab/verbs $(PYTEST_ARGS)
 
 # ---- gates -----------------------------------------------------------------------------------------------------------
 .PHONY: lint format types docs-lint sanity importer build

@@ -70,6 +70,7 @@ if [ -n "$holder" ] && [ "$holder" != "$run" ] && [ "$(continuity_left)" -gt 0 ]
   continuity_refuse lease_held "$holder by $(continuity_field lease owner), $(continuity_left) s left"
 fi
 [ "$holder" = "$run" ] && [ "$have" = "$epoch" ] || echo "@@changed"
+[ "$holder" != "$run" ] || [ -n "$owner" ] || owner=$(continuity_field lease owner)
 continuity_write lease "run=$run
 owner=$owner
 epoch=$epoch

@@ -93,7 +93,8 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
     """The newest sight of a primary that an earlier run kept on this controller."""
     try:
         data = json.loads(_last_seen_path(run, name).read_text(encoding="utf-8"))
-        return LastSeen(float(data["time"]), str(data["member"]), data["position"], dict(data["followers"]))
+        position = None if data["position"] is None else int(data["position"])
+        return LastSeen(float(data["time"]), str(data["member"]), position, dict(data["followers"]))
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off while it was written
         return None
 

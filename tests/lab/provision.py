@@ -98,6 +98,9 @@ def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> No
     for one in CLUSTERS:
         if one.synchronous:  # after the clone, which would copy it, and before it could make a statement above hang
             psql(boxes[PRIMARY], one.ports[PRIMARY], f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
+            # As careful users have it, the standby names the primary: a promotion must lift that, or every commit would wait.
+            psql(boxes[STANDBY], one.ports[STANDBY], f"ALTER SYSTEM SET synchronous_standby_names = '{PRIMARY}'")
+            psql(boxes[STANDBY], one.ports[STANDBY], "SELECT pg_reload_conf()")
             psql(boxes[PRIMARY], one.ports[PRIMARY], "SELECT pg_reload_conf()")
     wait_replicated(boxes[PRIMARY])
     step("databases: keeping a copy for reset")

@@ -8,9 +8,10 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import FAULTS, changed_plan, inside, run_verb, sql, start_verb, wait_for_step, writable
+from harness import FAULTS, Result, changed_plan, inside, journal, lab, run_verb, sql, start_verb, wait_for_step, writable
 
 MOVE = ("scope=accounts-db", "target_site=dc2")
 PORTS = {"db1": 5433, "db2": 5434}
@@ -33,6 +34,75 @@ def test_a_target_that_dies_after_the_freeze_gives_the_service_back(healthy: Non
     inside("db2", "systemctl reset-failed postgresql@15-accounts; systemctl start postgresql@15-accounts; sleep 1")
     assert run_verb("switchover", *MOVE).rc == 0
     assert writable(PORTS, "accounts") == ["db2"]
+
+
+def test_a_stop_that_hangs_on_a_silent_standby_gives_the_service_back(healthy: None) -> None:
+    """What the primary sends is dropped: it cannot end its shutdown in time. It is ended, started again, and serves."""
+    run_id = f"silent-{time.time_ns()}"
+    process = start_verb("switchover", *MOVE, f"continuity_run_id={run_id}")
+    wait_for_step(run_id, "accounts-db", "lease", "done", count=2)
+    os.killpg(process.pid, signal.SIGSTOP)
+    lab("fault", "standby_held_back", "--member", "db2", "--service", "accounts-db")
+    sql("db1", 5433, "insert into continuity_canary values ('by-hand', 1)", "accounts")
+    os.killpg(process.pid, signal.SIGCONT)
+    output, _errors = process.communicate(timeout=180)
+    assert process.returncode != 0, output
+    assert "stop_failed" in output
+    assert writable(PORTS, "accounts") == ["db1"]
+    assert sql("db1", 5433, "select count(*) from continuity_canary where run_id = 'by-hand'", "accounts") == "1"
+    assert inside("client", "dig +short accounts-db.shop.example.") == "198.51.100.11"
+
+
+def test_a_rejoin_that_was_cut_off_is_cloned_beside_the_old_data(healthy: None) -> None:
+    """Half a rewind is no database: the member is copied anew, and the old data is kept until somebody looked."""
+    assert run_verb("assess", "scope=accounts-db").rc == 0
+    lab("fault", "primary_crashed", "--member", "db1", "--service", "accounts-db")
+    assert run_verb("failover", *MOVE).rc == 0
+    inside("db1", "runuser -u continuity -- touch /var/lib/continuity/accounts-db/rejoining")
+    result = run_verb("rejoin", "scope=accounts-db")
+    assert result.rc == 0, result.output
+    methods = [step["data"]["method"] for step in _journal(result) if step["step"] == "rejoin" and step["state"] == "done"]
+    assert methods == ["clone"]
+    assert inside("db1", "ls -d /var/lib/postgresql/15/accounts.kept")
+    assert sql("db2", 5434, "select application_name, state from pg_stat_replication") == "db1|streaming"
+    assert run_verb("rejoin", "scope=accounts-db").changed == 0
+    # a second time the kept data is in the way, and nothing is thrown away
+    inside("db1", "systemctl stop postgresql@15-accounts; runuser -u continuity -- touch /var/lib/continuity/accounts-db/rejoining")
+    again = run_verb("rejoin", "scope=accounts-db")
+    assert again.rc != 0
+    assert "kept_data_present" in again.output
+    assert inside("db1", "ls -d /var/lib/postgresql/15/accounts.kept")
+
+
+def _journal(result: Result) -> list[dict[str, Any]]:
+    return journal(str(result.report["run_id"]), "accounts-db")
+
+
+def test_a_site_is_left_in_the_order_of_dependencies(healthy: None) -> None:
+    """Everything in one site is dead; what others depend on moves first."""
+    assert run_verb("assess", "scope=all").rc == 0
+    for service in ("payments-db", "accounts-db"):
+        lab("fault", "primary_crashed", "--member", "db1", "--service", service)
+    result = run_verb("failover", "source_site=dc1")
+    assert result.rc == 0, result.output
+    run_id = str(result.report["run_id"])
+    ended = [entry["time"] for entry in journal(run_id, "accounts-db") if entry["step"] == "outcome"]
+    begun = [entry["time"] for entry in journal(run_id, "payments-db") if entry["step"] == "claim"]
+    assert ended[0] < begun[0]
+    assert writable(PORTS, "accounts") == writable({"db1": 5432, "db2": 5432}, "shop") == ["db2"]
+    assert run_verb("failover", "source_site=dc1").changed == 0
+
+
+def test_what_depends_on_a_failed_service_is_refused_with_the_reason(healthy: None) -> None:
+    assert run_verb("assess", "scope=all").rc == 0
+    for service in ("payments-db", "accounts-db"):
+        lab("fault", "primary_crashed", "--member", "db1", "--service", service)
+    inside("db2", "systemctl stop postgresql@15-accounts")
+    result = run_verb("failover", "source_site=dc1")
+    assert result.rc != 0
+    assert "no_replica" in result.rules("accounts-db")
+    assert "it depends on accounts-db" in result.output
+    assert writable({"db1": 5432, "db2": 5432}, "shop") == []
 
 
 def test_a_killed_controller_is_continued_by_the_next_run(healthy: None) -> None:

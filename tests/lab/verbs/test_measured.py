@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import FAULTS, LAB, RUNS, Result, changed_plan, inside, run_verb, writable
+from harness import FAULTS, LAB, RUNS, Result, changed_plan, differences, inside, lab, run_verb, state, writable
 
 
 def counted_again(result: Result, service: str, member: str, port: int, database: str) -> dict[str, object]:
@@ -89,3 +89,21 @@ def test_no_secret_is_in_any_output_or_file(healthy: None) -> None:
     assert len(texts) > 5
     for secret in secrets:
         assert not any(secret in text for text in texts)
+
+
+def test_a_planned_exercise_needs_no_fault_and_is_allowed_in_production(healthy: None, tmp_path: Path) -> None:
+    plan = changed_plan(tmp_path, ("environment: drill", "environment: production"))
+    result = run_verb("drill", "scope=accounts-db", plan=plan)
+    assert result.rc == 0, result.output
+    stages = {stage["stage"]: stage for stage in result.service("accounts-db")["stages"]}
+    assert stages["switchover"]["rpo"]["lost"] == stages["failback"]["rpo"]["lost"] == 0
+    assert writable({"db1": 5433, "db2": 5434}, "accounts") == ["db1"]
+
+
+def test_a_drill_of_a_service_that_is_down_does_not_become_the_real_thing(healthy: None) -> None:
+    lab("fault", "primary_crashed", "--member", "db1", "--service", "accounts-db")
+    before = state()
+    result = run_verb("drill", "scope=accounts-db", f"fault={FAULTS}/primary_crashed.yml")
+    assert result.rc != 0
+    assert result.report["verdict"] == "refused", result.output
+    assert differences(before) == ""

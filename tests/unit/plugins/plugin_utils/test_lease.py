@@ -64,6 +64,15 @@ def test_a_free_member_is_taken_and_renewed_by_the_same_run_without_a_change(mem
     assert file(member, "epoch").read_text() == "1\n"
 
 
+def test_a_renewal_that_names_no_owner_keeps_the_one_that_is_named(member):
+    acquire(member, mine())
+    acquire(member, mine(owner=""))
+    assert refused(acquire(member, mine("run-b", 2)))[1].startswith("run-a by ann@ops, ")
+    rewrite(member, "until", 1)
+    acquire(member, mine("run-b", 2, owner=""))
+    assert refused(acquire(member, mine("run-a", 2)))[1].startswith("run-b by , "), "not another run's"
+
+
 def test_another_run_is_refused_while_the_lease_lives_and_told_who_holds_it_for_how_long(member):
     acquire(member, mine())
     rule, detail = refused(acquire(member, mine("run-b", 2, "bob@ops")))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from harness import Result
@@ -38,6 +39,18 @@ def test_the_old_primary_is_fenced_also_over_a_reboot(db1: Host, by_hand: Callab
     by_hand("db1", "systemctl start postgresql@15-payments || true")
     assert db1.check_output(state).split()[0] == "masked"
     assert db1.run("ss -Hltn sport = :5432").stdout == ""
+
+
+def test_the_fence_survives_a_reboot(db1: Host, controller: Host) -> None:
+    controller.check_output("docker restart continuity-lab-db1")
+    for _second in range(20):
+        if db1.run("true").rc == 0:
+            break
+        time.sleep(1)
+    state = "systemctl show -p LoadState,ActiveState --value postgresql@15-payments.service"
+    assert db1.check_output(state).split() == ["masked", "inactive"]
+    # the other service of the machine, never fenced, came back by itself
+    assert db1.check_output("systemctl is-active postgresql@15-accounts.service") == "active"
 
 
 def test_users_are_sent_to_the_new_primary(client: Host) -> None:

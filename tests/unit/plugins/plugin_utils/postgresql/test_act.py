@@ -150,11 +150,15 @@ def test_a_primary_that_could_come_back_is_not_stopped(held, failing, what):
     assert not [argv for argv in held.ran("pg_ctl") if argv[0] == "stop"]
 
 
-def test_a_stopped_primary_is_only_read(held):
+def test_a_primary_that_was_stopped_before_is_kept_stopped_all_the_same(held):
     held.control("shut down")
+    held.data.mkdir()
     output = held.run(act.stop(SERVICE, MINE, held.cluster, UPSTREAM, 5))
-    assert output.rc == 0 and "@@changed" not in output.lines
-    assert [argv[0].rpartition("/")[2] for _user, argv in held.commands] == ["pg_ctl", "pg_controldata"]
+    assert output.rc == 0 and "@@changed" in output.lines
+    assert held.unit(UNIT)["LoadState"] == "masked" and (held.data / "standby.signal").exists()
+    again = held.run(act.stop(SERVICE, MINE, held.cluster, UPSTREAM, 5))
+    assert again.rc == 0 and "@@changed" not in again.lines
+    assert [argv[0] for argv in held.ran("pg_ctl")] == ["status", "status"]
 
 
 def test_a_promotion_is_recorded_beside_the_lease(held):

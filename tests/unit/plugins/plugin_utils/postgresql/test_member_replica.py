@@ -9,15 +9,21 @@ import json
 import pytest
 from fake_member import Output
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import member as members
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
 BRANCH = {"system_id": "7301", "timeline": 2, "position": 9000, "history": "1\t0/1388\tno recovery target"}
+MINE = Lease("payments-db", "run-a", 8)
 UPSTREAM = {"host": "db2", "replication_address": "203.0.113.131", "port": 5432}
 STREAMS = json.dumps({"recovery": True, "streaming": True})
 BEGAN, WORKS, WELL, BADLY = (
     "@@began\n", "ActiveState=active\nResult=success\n", "ActiveState=inactive\nResult=success\n",
     "ActiveState=failed\nResult=exit-code\n",
 )  # fmt: skip
+
+
+HELD = "@@held 120\n"
 
 
 def follow(member, **args):
@@ -31,7 +37,7 @@ def sent(member):
     """What each script was for, by the command that only it holds."""
     marks = {
         "observe": "continuity_epoch; cat", "rewind": "pg_rewind --target", "clone": "pg_basebackup -D", "progress": "-p Result",
-        "swap": "/usr/bin/mv -T", "start": "systemctl start",
+        "renew": "seconds=120", "swap": "/usr/bin/mv -T", "start": "systemctl start",
     }  # fmt: skip
     return [next(name for name, mark in marks.items() if mark in script) for script in member.scripts]
 
@@ -53,6 +59,18 @@ def test_a_crashed_primary_is_rewound_and_the_work_is_watched_to_its_end(made, s
     result = follow(member)
     assert (result["method"], "rewind_failed" in result) == ("rewind", False)
     assert sent(member) == ["observe", "rewind", "progress", "progress", "progress", "start"]
+
+
+def test_the_lease_lives_as_long_as_the_work_is_watched(made, seen, monkeypatch):
+    monkeypatch.setattr(members, "RENEW_EVERY_SECONDS", -1)
+    member = made(seen(state="in production"), BEGAN, HELD, WORKS, HELD, WELL, STREAMS, lease=MINE)
+    follow(member)
+    assert sent(member) == ["observe", "rewind", "renew", "progress", "renew", "progress", "start"]
+    lost = Output(43, "@@refused stale_epoch 9\n", "")
+    taken_over = made(seen(state="in production"), BEGAN, HELD, WORKS, lost, lease=MINE)
+    with pytest.raises(MemberRefused) as refused:
+        follow(taken_over)
+    assert refused.value.refusal.rule == "stale_epoch" and "start" not in sent(taken_over)
 
 
 def test_a_rewind_that_fails_becomes_a_copy_and_the_old_data_is_kept(made, seen):

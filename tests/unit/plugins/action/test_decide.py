@@ -1,0 +1,166 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from fake_action import made
+
+from ansible_collections.continuity.dr.plugins.action.decide import ActionModule, text
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Observation, Refusal, Step
+
+NAME = "shop.example."
+SERVICE = {
+    "objectives": {"rpo_seconds": 300.0}, "depends_on": [], "fence": {"role": "f"}, "endpoints": [{"name": NAME}],
+    "members": [
+        {"host": "db1", "site": "dc1", "address": "198.51.100.11", "port": 5433},
+        {"host": "db2", "site": "dc2", "address": "203.0.113.11"},
+    ],
+}  # fmt: skip
+PLAN = {"environment": "drill", "sites": {"dc1": {"use": "preferred"}, "dc2": {"use": "recovery"}}}
+PRIMARY = Observation(
+    "db1", "dc1", address="198.51.100.11", reachable=True, running=True, role="primary", writable=True, position=9, timeline=1,
+    system_id="7", epoch=0, followers={"db2": "async"}, engine={"units": ["db.service"], "ports": [5433], "settings": {}},
+)  # fmt: skip
+REPLICA = Observation(
+    "db2", "dc2", address="203.0.113.11", reachable=True, running=True, role="replica", writable=False, position=9, timeline=1,
+    system_id="7", epoch=0, receiving=True, lag_seconds=0.0, upstream="db1:5433",
+)  # fmt: skip
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """`begin("switchover")` begins a run of that verb with the service `shop`, db1 primary and db2 following it."""
+
+    def start(verb="switchover", **inputs):
+        run.forget()
+        known = {"target_site": None, "source_site": None, "waive": (), "reason": None, **inputs}
+        return run.begin(verb=verb, inputs=known, plan=PLAN, services={"shop": SERVICE}, runs_directory=str(tmp_path / "runs"))
+
+    yield start
+    run.forget()
+
+
+def task_vars(*observed, stage=None, endpoint=("198.51.100.11",), **facts):
+    def said(member):
+        return {"ansible_facts": {"continuity_observed": {"shop": json.loads(json.dumps(dataclasses.asdict(member)))}}}
+
+    hostvars = {"db1": {}, "db2": {}} | {member.member: said(member) for member in observed or (PRIMARY, REPLICA)}
+    answer = {"reachable": True, "values": list(endpoint), "claim": None}
+    return {
+        "hostvars": hostvars, "continuity_stage": stage, "inventory_hostname": "shop",
+        "ansible_facts": {"continuity_endpoint_observed": {NAME: answer}, **facts},
+    }  # fmt: skip
+
+
+def decide(verb="switchover", variables=None, **task):
+    action = made(ActionModule, {"service": "shop", "verb": verb}, delegate_to=None, **task)
+    return action.run(task_vars=variables or task_vars()), action._display.text
+
+
+def test_outside_a_run_it_says_whose_step_it_is():
+    run.forget()
+    result, _shown = decide()
+    assert (result["failed"], result["reason"]) == (True, "no_run")
+    assert "shop is not in this run" in result["msg"] and "ansible-playbook continuity.dr.<verb>" in result["msg"]
+
+
+def test_a_service_that_is_not_in_this_run_is_told_the_same(begin):
+    begin()
+    result = made(ActionModule, {"service": "other", "verb": "assess"}).run(task_vars=task_vars())
+    assert result["reason"] == "no_run"
+
+
+def test_a_decision_is_returned_shown_journaled_and_a_fact(begin):
+    begun = begin(target_site="dc2")
+    result, shown = decide()
+    assert (result["changed"], result["decision"]["to_member"]) == (False, "db2")
+    assert result["ansible_facts"]["continuity_decision"] == result["decision"]
+    assert "shop: switchover db1 -> db2: claim, lease db1, lease db2, demote db1, promote db2, point" in shown
+    assert result["decision"]["ports"] == {"198.51.100.11": 5433, "203.0.113.11": 5432}
+    assert result["decision"]["observed"]["db1"]["units"] == ["db.service"]
+    _started, done = journal.read(journal.path_of(begun.directory, "shop"))
+    assert (done["step"], done["state"], done["data"]["to_member"]) == ("decide", "done", "db2")
+    assert (Path(begun.directory) / "run.json").exists()
+
+
+def test_a_refusal_does_not_fail_the_task_and_is_shown_with_its_values(begin):
+    begin(target_site="dc2")
+    late = dataclasses.replace(REPLICA, receiving=False)
+    result, shown = decide(variables=task_vars(PRIMARY, late))
+    assert "failed" not in result and result["decision"]["refused"] is True
+    assert "refused, nothing was changed" in shown and "not_streaming" in shown
+
+
+def test_the_sight_of_the_primary_is_kept_but_not_in_check_mode(begin):
+    kept = Path(begin(target_site="dc2").directory).parent / "last_seen" / "shop.json"
+    checked, _shown = decide(check_mode=True)
+    assert not kept.exists()
+    real, _shown = decide()
+    assert json.loads(kept.read_text())["member"] == "db1"
+    assert checked["decision"]["steps"] == real["decision"]["steps"]
+
+
+def test_check_mode_does_not_decide_what_rests_on_a_stage_that_was_not_carried_out(begin):
+    begin(target_site="dc2")
+    first, _shown = decide(check_mode=True)
+    assert first["ansible_facts"]["continuity_pending"] is True
+    later, shown = decide("rejoin", task_vars(continuity_pending=True), check_mode=True)
+    assert later["decision"]["steps"] == [] and "when the stage before it has been carried out" in shown
+    assert decide("switchover", task_vars(continuity_pending=True))[0]["decision"]["steps"], "in earnest it is decided"
+
+
+BASELINE = {"from_site": "dc1", "to_site": "dc2", "refused": False}
+
+
+def test_a_drill_keeps_where_its_baseline_looked(begin):
+    begin("drill")
+    result, _shown = decide("assess", task_vars(stage="baseline"))
+    assert result["ansible_facts"]["continuity_baseline"] == BASELINE
+
+
+def test_a_drill_moves_where_its_baseline_looked_and_back_to_where_the_service_came_from(begin):
+    begin("drill")
+    forth, _shown = decide("switchover", task_vars(stage="failover", continuity_baseline=BASELINE))
+    assert (forth["decision"]["from_site"], forth["decision"]["to_site"]) == ("dc1", "dc2")
+    there = dataclasses.replace(PRIMARY, member="db2", site="dc2", address="203.0.113.11", followers={"db1": "async"})
+    following = dataclasses.replace(REPLICA, member="db1", site="dc1", address="198.51.100.11")
+    moved = task_vars(there, following, stage="failback", endpoint=("203.0.113.11",), continuity_baseline=BASELINE)
+    back, _shown = decide("switchover", moved)
+    assert (back["decision"]["from_site"], back["decision"]["to_site"]) == ("dc2", "dc1")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"continuity_baseline": {**BASELINE, "refused": True}},
+        {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "refused"}},
+        {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "failed"}, "continuity_fault": {"window_start": 1}},
+    ],
+    ids=["no baseline", "refused baseline", "refused before the fault", "failed before the fault"],
+)
+def test_a_drill_that_could_not_begin_does_not_turn_into_the_real_thing(begin, facts):
+    begin("drill", target_site="dc2")
+    result, shown = decide("switchover", task_vars(stage="failover", **facts))
+    assert result["decision"]["steps"] == [] and "the drill could not begin" in shown
+
+
+def test_a_drill_whose_failover_failed_after_the_fault_goes_on(begin):
+    begin("drill")
+    facts = {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "failed"}, "continuity_fault": {"injected": 1}}
+    assert decide("switchover", task_vars(stage="failover", **facts))[0]["decision"]["steps"]
+
+
+def test_the_words_for_a_person():
+    refusal = Refusal("lag_over_rpo", "12 s", "5 s", "behind", "wait")
+    assert "lag_over_rpo: behind (measured: 12 s; limit: 5 s). Next: wait" in text(Decision("shop", "failover", refusals=(refusal,)))
+    assert text(Decision("shop", "rejoin")) == "nothing to do"
+    assert text(Decision("shop", "rejoin", redundancy="not following: db2")) == "nothing to do; not following: db2"
+    assert text(Decision("shop", "failover", steps=(Step("point"),), to_member="db2")) == "failover ? -> db2: point"
+    assessed = Decision("shop", "assess", from_member="db1", to_member="db2", evidence=("x", "could lose 1 s"))
+    assert text(assessed) == "could be moved now, db1 -> db2; could lose 1 s"

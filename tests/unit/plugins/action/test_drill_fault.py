@@ -1,0 +1,85 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import pytest
+from fake_action import made
+
+from ansible_collections.continuity.dr.plugins.action import drill_fault
+from ansible_collections.continuity.dr.plugins.action.drill_fault import ActionModule
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Refusal
+
+READY = Decision("shop", "assess").to_dict()
+REFUSED = Decision("shop", "assess", refusals=(Refusal("lag_unknown", "?", "!", "m"),)).to_dict()
+
+
+@pytest.fixture
+def begin(tmp_path):
+    def start(environment="drill"):
+        run.forget()
+        return run.begin(verb="drill", inputs={}, plan={"environment": environment}, services={"shop": {}}, runs_directory=str(tmp_path))
+
+    yield start
+    run.forget()
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """`at(5.0)` sets the clock."""
+    return lambda now: monkeypatch.setattr(drill_fault.time, "time", lambda: now)
+
+
+def note(state, decision=READY, **facts):
+    args = {"state": state, "service": "shop", "fault": "/lab/faults/primary_crashed.yml", "member": "db1"}
+    variables = {"inventory_hostname": "shop", "ansible_facts": {"continuity_decision": decision, **facts}}
+    return made(ActionModule, args, delegate_to=None).run(task_vars=variables)
+
+
+def test_the_fault_is_kept_between_two_marks_and_counted_from_the_earlier(begin, at):
+    begun = begin()
+    at(100.0)
+    before = note("injecting")
+    assert before["fault"] == {"name": "primary_crashed", "member": "db1", "window_start": 100.0}
+    at(103.0)
+    after = note("injected", continuity_fault=before["ansible_facts"]["continuity_fault"])
+    assert after["ansible_facts"]["continuity_fault"] == {
+        "name": "primary_crashed", "member": "db1", "window_start": 100.0, "time": 100.0, "injected": 103.0,
+    }  # fmt: skip
+    at(160.0)
+    healed = note("healed", continuity_fault=after["ansible_facts"]["continuity_fault"])
+    assert healed["fault"]["healed"] == 160.0 and healed["fault"]["time"] == 100.0
+    written = journal.read(journal.path_of(begun.directory, "shop"))
+    assert [(e["step"], e["state"]) for e in written] == [("inject", "started"), ("inject", "done")] * 2 + [
+        ("heal", "started"), ("heal", "done"),
+    ]  # fmt: skip
+
+
+def test_a_fault_without_its_first_mark_counts_from_now(begin, at):
+    begin()
+    at(103.0)
+    assert note("injected")["fault"]["time"] == 103.0
+
+
+@pytest.mark.parametrize("environment", ["production", None, "", "Drill"])
+def test_no_fault_is_injected_outside_a_drill_environment(begin, environment):
+    begun = begin(environment)
+    result = note("injecting")
+    assert (result["failed"], result["refused"]) == (True, True) and "ansible_facts" not in result
+    (refusal,) = result["refusals"]
+    assert (refusal["rule"], refusal["measured"], refusal["limit"]) == ("drill_on_production", str(environment), "environment: drill")
+    assert refusal["waivable"] is False
+    assert [e["state"] for e in journal.read(journal.path_of(begun.directory, "shop"))] == ["started", "refused"]
+
+
+def test_no_fault_is_injected_without_a_plan():
+    run.forget()
+    assert note("injecting")["refusals"][0]["rule"] == "drill_on_production"
+
+
+@pytest.mark.parametrize(("decision", "measured"), [(REFUSED, "lag_unknown"), ({}, "nothing was decided"), (None, "nothing was decided")])
+def test_no_fault_is_injected_into_a_service_that_could_not_be_recovered(begin, decision, measured):
+    begin()
+    result = note("injecting", decision)
+    (refusal,) = result["refusals"]
+    assert (refusal["rule"], refusal["measured"]) == ("baseline_refused", measured) and "shop" in refusal["message"]

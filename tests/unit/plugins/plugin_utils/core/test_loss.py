@@ -1,0 +1,108 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An upper bound of what a promotion would lose: never below the truth, and unknown where nothing proves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Request, Service
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+
+NOW = 1_000_000.0
+
+
+def target(**changes: Any) -> Observation:
+    values = {"reachable": True, "running": True, "role": "replica", "position": 5000, "lag_seconds": 40.0}
+    return Observation("db2", "dc2", **(values | changes))
+
+
+def view(seen: LastSeen | None = None) -> View:
+    return View(Service("shop", 300.0, {"db1": "dc1", "db2": "dc2"}, "dc1"), {}, (), seen)
+
+
+def seen(ago: float, mode: str = "async", position: int | None = 5000, member: str = "db1") -> LastSeen:
+    return LastSeen(NOW - ago, member, position, {"db2": mode})
+
+
+def ask(**changes: Any) -> Request:
+    return Request("failover", "run-1", NOW, **changes)
+
+
+def seconds(sight: LastSeen | None, request: Request | None = None, **changes: Any) -> float | None:
+    return loss.bound(view(sight), request or ask(), target(**changes)).seconds
+
+
+def test_nothing_known_is_unknown_and_not_nothing_lost() -> None:
+    assert seconds(None, lag_seconds=None) is None
+    assert "unknown" in loss.describe(view(), ask(), target(lag_seconds=None))
+
+
+def test_the_age_of_the_newest_commit_bounds_the_loss() -> None:
+    assert seconds(None) == 40.0
+    assert seconds(None, lag_seconds=0.0) == 0.0
+
+
+def test_the_last_sight_bounds_it_when_the_target_holds_what_was_there() -> None:
+    assert seconds(seen(9)) == 9.0
+    assert seconds(seen(9), position=4999) == 40.0, "it misses something of what was seen"
+    assert seconds(seen(9), position=None, lag_seconds=None) is None
+    assert seconds(seen(9, position=None), lag_seconds=None) is None
+    assert seconds(seen(90)) == 40.0, "the smaller of two bounds"
+
+
+def test_what_came_after_the_outage_began_does_not_count_as_lost() -> None:
+    outage = ask(outage_started=NOW - 30)
+    assert seconds(None, outage) == 10.0
+    assert seconds(seen(35), outage, lag_seconds=None) == 5.0
+    assert seconds(seen(9), outage, lag_seconds=None) == 0.0
+    assert seconds(None, ask(outage_started=NOW - 300)) == 0.0
+
+
+@pytest.mark.parametrize(("mode", "none_lost"), [("sync", True), ("quorum", True), ("async", False), ("potential", False)])
+def test_a_target_that_confirmed_every_commit_lost_none(mode: str, none_lost: bool) -> None:
+    assert loss.was_synchronous(view(seen(9, mode)), target()) is none_lost
+    assert (seconds(seen(9, mode), lag_seconds=None, position=0) == 0.0) is none_lost
+
+
+def test_a_sight_of_the_target_itself_as_primary_proves_nothing() -> None:
+    assert not loss.was_synchronous(view(seen(9, "sync", member="db2")), target())
+    assert not loss.was_synchronous(view(LastSeen(NOW, "db1", 1, {"db3": "sync"})), target())
+    assert not loss.was_synchronous(view(), target())
+
+
+def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
+    text = loss.describe(view(seen(9)), ask(), target())
+    assert text == "possible loss: at most 9.0 s (from the last sight of the primary; last sight of the primary 9 s ago)"
+    assert "at most 40.0 s (from the age of the newest replayed commit)" in loss.describe(view(), ask(), target())
+
+
+def test_what_a_failover_would_lose_now() -> None:
+    primary = Observation("db1", "dc1", position=5100, followers={"db2": "sync"})
+    assert loss.describe_now(primary, target()) == "a failover now would lose nothing: db2 is sync"
+    behind = Observation("db1", "dc1", position=5100, followers={"db2": "async"})
+    assert loss.describe_now(behind, target()) == "a failover now could lose: 100 bytes, 40.0 s (db2 is async)"
+    blind = Observation("db1", "dc1")
+    assert "unknown bytes, unknown (db2 is not attached)" in loss.describe_now(blind, target(lag_seconds=None))
+
+
+LAGS = st.none() | st.floats(0, 10_000)
+
+
+@given(LAGS, st.none() | st.floats(0, 10_000), st.integers(0, 10), st.integers(0, 10), st.none() | st.floats(0, 10_000))
+def test_no_bound_is_better_than_what_proves_it(
+    lag: float | None, ago: float | None, position: int, seen_at: int, outage: float | None
+) -> None:
+    sight = None if ago is None else seen(ago, position=seen_at)
+    request = ask(outage_started=None if outage is None else NOW - outage)
+    found = seconds(sight, request, lag_seconds=lag, position=position)
+    since = outage or 0.0
+    proofs = [max(0.0, lag - since)] if lag is not None else []
+    if ago is not None and position >= seen_at:
+        proofs.append(max(0.0, (NOW - since) - (NOW - ago)))
+    assert found == pytest.approx(min(proofs)) if proofs else found is None

@@ -1,0 +1,266 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door to Ansible: arguments, the bounded execution, the three ways a step ends otherwise, the journal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from fake_action import FakeConnection, made, over
+from fake_member import FakeMember
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import action as door
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Step, StepFailed, StepRefused, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
+from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
+
+LEASE = {"service": "payments-db", "run_id": "run-a", "epoch": 8}
+LAG = Refusal("lag_over_rpo", "12 s", "5 s", "the standby is behind", "wait until it has caught up")
+GONE = Refusal("other_cluster", "7", "8", "not copies of one database")
+
+
+class Probe(Step):
+    """Does what a test puts into `does`."""
+
+    module = "member_lease"
+    journal_step = "lease"
+    does = staticmethod(lambda step, args: {"changed": True})
+
+    def step(self, args, task_vars):
+        return self.does(self, args)
+
+
+def probe(does=None, args=None, connection=None, **task):
+    one = made(Probe, LEASE if args is None else args, connection, **task)
+    if does:
+        one.does = does
+    return one
+
+
+def raising(error):
+    def does(*_):
+        raise error
+
+    return does
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A run with one service, below tmp_path."""
+    run.forget()
+    yield run.begin(verb="switchover", inputs={}, plan={}, services={"payments-db": {}}, run_id="run-a", runs_directory=str(tmp_path))
+    run.forget()
+
+
+def written(begun):
+    return journal.read(journal.path_of(begun.directory, "payments-db"))
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({**LEASE, "sevice": "x"}, "sevice"),
+        ({**LEASE, "epoch": "soon"}, "epoch"),
+        ({**LEASE, "epoch": [1]}, "epoch"),
+        ({**LEASE, "state": "taken"}, "must be one of: held, released"),
+        ({key: LEASE[key] for key in ("service", "run_id")}, "missing required arguments: epoch"),
+    ],
+    ids=["unknown option", "wrong type", "another wrong type", "bad choice", "missing"],
+)
+def test_arguments_that_are_not_documented_are_refused_before_anything_is_done(args, text):
+    with pytest.raises(AnsibleActionFail) as refused:
+        probe(raising(AssertionError("the step ran")), args).run(task_vars={})
+    assert str(refused.value).startswith("member_lease: ") and text in str(refused.value)
+
+
+def test_arguments_arrive_in_their_type_and_with_their_defaults():
+    seen = {}
+    probe(lambda step, args: seen.update(args) or {}, {**LEASE, "epoch": "8"}).run(task_vars={})
+    assert seen == {**LEASE, "state": "held", "owner": "", "seconds": 120}
+
+
+def test_a_secret_of_the_wrong_type_is_not_echoed():
+    class Keyed(Probe):
+        module = "dns_claim"
+        secrets = ("key.secret",)
+
+    claim = {"state": "claimed", "name": "a.example.", "zone": "example.", "servers": ["198.51.100.1"], "run_id": "run-a"}
+    for key in ({"name": "k", "secret": {"hidden-41": 1}, "extra": 1}, "secret=hidden-41"):
+        with pytest.raises(AnsibleActionFail) as refused:
+            made(Keyed, {**claim, "key": key}).run(task_vars={})
+        assert "key" in str(refused.value) and "hidden-41" not in str(refused.value)
+
+
+# Execution
+
+
+def test_a_script_travels_on_standard_input_and_both_streams_come_back(tmp_path):
+    connection = FakeConnection(over(FakeMember(tmp_path).environment))
+    output = probe(connection=connection).execute("echo said; echo wrong >&2; exit 7", 5)
+    assert output == Output(7, "said\n", "wrong\n")
+    assert connection.scripts == ["echo said; echo wrong >&2; exit 7"]
+
+
+def test_a_connection_that_fails_is_unreachable_with_its_first_line():
+    def failing(*_):
+        raise AnsibleConnectionFailure("Failed to connect: timed out\nmore")
+
+    with pytest.raises(Unreachable, match="db1 cannot be reached: Failed to connect: timed out$") as lost:
+        probe(connection=FakeConnection(failing)).execute("true")
+    assert (lost.value.reason, lost.value.result) == ("unreachable", {"reachable": False})
+
+
+@pytest.mark.parametrize("reset", [None, AnsibleError("cannot reset"), OSError("gone"), "hangs"])
+def test_a_connection_that_hangs_is_unreachable_within_the_bound_and_is_forgotten(monkeypatch, reset):
+    killed, reset_calls = [], []
+
+    def resetting():
+        reset_calls.append(1)
+        if reset == "hangs":
+            time.sleep(60)
+        if reset is not None:
+            raise reset
+
+    monkeypatch.setattr(door, "kill_children", lambda: killed.append(1))
+    connection = FakeConnection(lambda *_: time.sleep(60), resetting)
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match=r"db1 gave no answer within 0.3 s"):
+        probe(connection=connection).execute("true", 0.1, connect=0.2)
+    assert time.monotonic() - started < 0.3 + 1.0 + 0.5
+    assert reset_calls == [1] and len(killed) == (1 if reset is None else 2)
+
+
+HANGING = """
+import subprocess, sys, time
+sys.path[:0] = {path!r}
+from fake_action import FakeConnection, made
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step
+
+def hangs(command, script):
+    print(subprocess.Popen(["sleep", "60"]).pid, flush=True)
+    time.sleep(60)
+
+class Asking(Step):
+    module = "member_lease"
+    def step(self, args, task_vars):
+        return {{"rc": self.execute("true", 0.2, connect=0.1).rc}}
+
+started = time.monotonic()
+result = made(Asking, {lease!r}, FakeConnection(hangs)).run(task_vars={{}})
+print(round(time.monotonic() - started, 1), result["failed"], result["reachable"], result["reason"])
+"""
+
+
+def test_the_client_of_a_connection_that_hangs_is_killed():
+    # In a process of its own: every child of the process is killed
+    script = HANGING.format(path=sys.path, lease=LEASE)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    pid, elapsed, *said = done.stdout.split()
+    assert float(elapsed) < 2 and said == ["True", "False", "unreachable"]
+    assert not Path(f"/proc/{pid}").exists()
+
+
+# How a step ends
+
+
+def test_a_refusal_fails_with_every_rule_its_values_and_what_to_do_next():
+    result = probe(raising(StepRefused([LAG, GONE], reason="mine"))).run(task_vars={})
+    assert (result["failed"], result["changed"], result["refused"], result["reason"]) == (True, False, True, "mine")
+    assert [(r["rule"], r["measured"], r["limit"], r["waivable"]) for r in result["refusals"]] == [
+        ("lag_over_rpo", "12 s", "5 s", False), ("other_cluster", "7", "8", False),
+    ]  # fmt: skip
+    assert result["msg"] == (
+        "refused, nothing was changed:\n"
+        "  lag_over_rpo: the standby is behind (measured: 12 s; limit: 5 s). Next: wait until it has caught up\n"
+        "  other_cluster: not copies of one database (measured: 7; limit: 8)."
+    )
+
+
+def test_a_refusal_after_a_change_says_that_something_changed():
+    result = probe(raising(StepRefused([LAG], changed=True))).run(task_vars={})
+    assert (result["failed"], result["changed"], result["refused"]) == (True, True, True)
+
+
+def test_a_failure_has_its_reason_its_words_and_its_facts():
+    result = probe(raising(StepFailed("db1 did not stop", reason="stop_failed", output="x", failed=False))).run(task_vars={})
+    assert (result["failed"], result["changed"], result["reason"], result["msg"]) == (True, False, "stop_failed", "db1 did not stop")
+    assert result["output"] == "x"
+
+
+def test_a_name_that_would_be_a_path_is_bad_input_and_not_a_traceback():
+    result = probe(lambda step, args: {"lease": step.lease_of({**args, "service": "../x"})}).run(task_vars={})
+    assert (result["failed"], result["reason"]) == (True, "bad_input") and "service '../x'" in result["msg"]
+
+
+def test_what_nobody_foresaw_is_not_dressed_up():
+    with pytest.raises(ZeroDivisionError):
+        probe(lambda *_: 1 / 0).run(task_vars={})
+
+
+def test_an_empty_run_id_is_not_the_absence_of_one():
+    step = probe()
+    assert step.lease_of({**LEASE, "run_id": None}) is None
+    assert step.lease_of({**LEASE, "owner": "ann"}) == Lease("payments-db", "run-a", 8, "ann")
+    assert probe(lambda step, args: {"x": step.lease_of({**args, "run_id": ""})}).run(task_vars={})["reason"] == "bad_input"
+
+
+def test_a_members_own_refusal_becomes_ours():
+    step = probe()
+    step.raise_if_refused(Output(0, "@@held 5\n", ""), None)
+    with pytest.raises(StepRefused) as refused:
+        step.raise_if_refused(Output(43, "@@refused lease_held run-b by bob, 9 s left\n", ""), Lease("payments-db", "run-a", 8))
+    (refusal,) = refused.value.refusals
+    assert (refusal.rule, refusal.measured) == ("lease_held", "run-b by bob, 9 s left")
+    assert refusal.limit == "free, or held by run run-a" and "continuity_run_id" in refusal.hint
+
+
+# Journal
+
+
+def test_intent_is_written_before_and_the_result_after(begun):
+    def does(step, args):
+        assert [entry["state"] for entry in written(begun)] == ["started"]
+        return {"changed": True, "held": True, "ansible_facts": {"big": 1}, "diff": {}}
+
+    probe(does).run(task_vars={"continuity_stage": "failover"})
+    started, done = written(begun)
+    assert (started["step"], started["data"]) == ("lease", {"stage": "failover", "check_mode": False, "member": "db1"})
+    assert done["state"] == "done" and done["data"]["held"] is True and done["data"]["elapsed_seconds"] >= 0
+    assert not {"ansible_facts", "diff"} & set(done["data"])
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "kept"),
+    [(StepRefused([LAG]), "refused", "lag_over_rpo"), (StepFailed("no", reason="stop_failed"), "failed", "stop_failed")],
+)
+def test_a_refusal_and_a_failure_are_written_as_what_they_are(begun, error, state, kept):
+    probe(raising(error)).run(task_vars={})
+    assert [entry["state"] for entry in written(begun)] == ["started", state]
+    assert kept in json.dumps(written(begun)[1]["data"]) and written(begun)[1]["data"]["stage"] == "switchover"
+
+
+def test_check_mode_is_told_and_secrets_are_masked(begun):
+    secret = {"key": {"name": "k", "secret": "hidden-41"}, "said": "host=x password=hidden-41"}
+    probe(lambda *_: secret, check_mode=True).run(task_vars={})
+    text = journal.path_of(begun.directory, "payments-db").read_text()
+    assert "hidden-41" not in text and all(entry["data"]["check_mode"] for entry in written(begun))
+
+
+def test_nothing_is_written_outside_a_run_for_another_service_or_for_a_step_that_is_not_journaled(begun):
+    probe(args={**LEASE, "service": "other"}).run(task_vars={})
+    unnamed = probe()
+    unnamed.journal_step = None
+    unnamed.run(task_vars={})
+    run.forget()
+    probe().run(task_vars={})
+    assert not Path(begun.directory).exists()

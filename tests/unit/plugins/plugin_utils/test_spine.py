@@ -1,0 +1,179 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a decision is given: the plan's part, what members and endpoints said, and the last sight of a primary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+
+SECRET = "hidden-41"
+NAME = "payments-db.shop.example."
+SERVICE = {
+    "name": "payments-db", "function": "payments", "tier": 1, "wave": 1, "depends_on": ["accounts-db"],
+    "objectives": {"rto_seconds": 900.0, "rpo_seconds": 0.0, "mtpd_seconds": None},
+    "engine": {"role": "continuity.dr.engine_postgresql", "replication": {"password": SECRET}},
+    "members": [
+        {"host": "db1", "site": "dc1", "address": "198.51.100.11", "password": SECRET},
+        {"host": "db2", "site": "dc2", "address": "203.0.113.11"},
+    ],
+    "endpoints": [{"name": NAME, "key": {"name": "continuity", "secret": SECRET}}],
+    "fence": {"role": "continuity.dr.fence_systemd", "token": SECRET},
+    "canary": {"role": "canary", "password": SECRET},
+}  # fmt: skip
+PLAN = {
+    "id": "lab", "title": "The lab", "environment": "drill", "digest": "sha256:1", "owner": "team", "key": SECRET,
+    "sites": {"dc2": {"use": "recovery"}, "dc1": {"use": "preferred"}},
+    "allowances": {"detection_seconds": 60.0, "decision_seconds": 300.0},
+}  # fmt: skip
+INPUTS = {
+    "scope": "payments", "target_site": "dc2", "source_site": None, "reason": "because", "outage_started": 5.0,
+    "accept_data_loss_seconds": 30.0, "waive": ("lag_unknown",),
+}  # fmt: skip
+PRIMARY = Observation(
+    "db1", "dc1", address="198.51.100.11", reachable=True, running=True, role="primary", position=4096, timeline=3,
+    system_id="7301", followers={"db2": "sync"}, problems=(Problem("a", "b", "c", "d", ("switchover",)),),
+)  # fmt: skip
+
+
+@pytest.fixture
+def begun(tmp_path):
+    run.forget()
+    yield run.begin(verb="failover", inputs=INPUTS, plan=PLAN, services={"payments-db": SERVICE}, runs_directory=str(tmp_path / "runs"))
+    run.forget()
+
+
+def hostvars(**members):
+    """What Ansible knows of db1 and db2; a member that is not named has no facts at all."""
+    return {host: {"ansible_facts": {"continuity_observed": members[host]}} if host in members else {} for host in ("db1", "db2")}
+
+
+def as_fact(seen: Observation) -> dict:
+    """An observation after it went through Ansible's facts: plain JSON types."""
+    return json.loads(json.dumps(dataclasses.asdict(seen)))
+
+
+def view(begun, endpoints=None, **members) -> View:
+    return spine.view_of(begun, "payments-db", hostvars(**members), endpoints or {})
+
+
+def test_what_a_member_said_is_read_back_as_it_was(begun):
+    seen = view(begun, db1={"payments-db": as_fact(PRIMARY), "other": {}})
+    assert seen.observed["db1"] == PRIMARY
+    assert seen.service.sites == {"db1": "dc1", "db2": "dc2"} and seen.service.preferred_site == "dc1"
+    assert (seen.service.rpo_seconds, seen.service.has_fence, seen.service.endpoints) == (0.0, True, (NAME,))
+
+
+@pytest.mark.parametrize("facts", [{}, {"db1": {}}, {"db1": None}, {"db1": {"other": {"member": "db1"}}}])
+def test_a_member_that_gave_no_facts_was_not_reached(begun, facts):
+    seen = view(begun, **facts)
+    assert seen.observed["db1"] == Observation("db1", "dc1", address="198.51.100.11")
+    assert seen.observed["db1"].reachable is False and seen.observed["db2"].site == "dc2"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [(None, "not asked"), ({}, "not asked"), ({"reachable": False}, "not asked"),
+     ({"reachable": False, "reason": "tsig_badkey", "values": ["1"]}, "tsig_badkey")],
+)  # fmt: skip
+def test_an_endpoint_that_was_not_read_is_unreachable_and_says_why(begun, answer, problem):
+    (endpoint,) = view(begun, {NAME: answer} if answer is not None else {}).endpoints
+    assert (endpoint.name, endpoint.reachable, endpoint.values, endpoint.problem) == (NAME, False, (), problem)
+
+
+def test_an_endpoint_says_where_clients_are_sent_and_who_holds_the_claim(begun):
+    claim = {"state": "claimed", "epoch": 7, "run_id": "run-b", "owner": "bob@ops", "seconds_left": 12.5}
+    problems = [{"message": "two values"}, {"message": "no guard"}]
+    (endpoint,) = view(begun, {NAME: {"reachable": True, "values": ["198.51.100.11"], "claim": claim, "problems": problems}}).endpoints
+    assert (endpoint.reachable, endpoint.values, endpoint.epoch) == (True, ("198.51.100.11",), 7)
+    assert (endpoint.claim_run, endpoint.claim_owner, endpoint.claim_seconds_left) == ("run-b", "bob@ops", 12.5)
+    assert endpoint.problem == "two values; no guard"
+
+
+@pytest.mark.parametrize("claim", [None, {}, {"state": "switched", "epoch": 7, "run_id": "run-b", "owner": "bob"}])
+def test_a_claim_that_is_not_open_is_nobodys(begun, claim):
+    (endpoint,) = view(begun, {NAME: {"reachable": True, "claim": claim}}).endpoints
+    assert (endpoint.claim_run, endpoint.claim_owner) == (None, None)
+    assert endpoint.epoch == (claim or {}).get("epoch", 0)
+
+
+def kept(begun) -> Path:
+    return Path(begun.directory).parent / "last_seen" / "payments-db.json"
+
+
+def test_the_sight_of_a_primary_is_kept_for_the_run_that_finds_it_dead(begun, monkeypatch):
+    monkeypatch.setattr(spine.time, "time", lambda: 1000.0)
+    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}))
+    assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"})
+    assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"})
+
+
+def test_without_exactly_one_primary_the_last_sight_stays(begun):
+    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}))
+    before = kept(begun).read_text()
+    spine.remember(begun, view(begun))
+    second = dataclasses.replace(PRIMARY, member="db2", site="dc2")
+    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}, db2={"payments-db": as_fact(second)}))
+    assert kept(begun).read_text() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", '{"time": 5.0, "member": "db1", "posi', "[]", "null", "{}", '{"time": "x", "member": "a", "position": 1, "followers": {}}',
+     '{"time": 5, "member": "a", "position": "here", "followers": {}}',
+     '{"time": 5, "member": "a", "position": 1, "followers": null}', b"\xff\xfe"],
+)  # fmt: skip
+def test_a_sight_that_is_missing_or_torn_is_none(begun, content):
+    if content is not None:
+        kept(begun).parent.mkdir(parents=True)
+        kept(begun).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert spine.last_seen(begun, "payments-db") is None
+
+
+def test_a_request_carries_every_input_of_the_run(begun):
+    request = spine.request_of(begun, "failover", 77.0)
+    assert (request.verb, request.run_id, request.now, request.reason) == ("failover", begun.run_id, 77.0, "because")
+    assert (request.target_site, request.source_site, request.waive) == ("dc2", None, ("lag_unknown",))
+    assert (request.accept_data_loss_seconds, request.outage_started) == (30.0, 5.0)
+
+
+def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun):
+    spine.write_run(begun)
+    path = Path(begun.directory) / "run.json"
+    text = path.read_text()
+    assert SECRET not in text
+    data = json.loads(text)
+    assert (data["run_id"], data["verb"], data["inputs"]["waive"]) == (begun.run_id, "failover", ["lag_unknown"])
+    service = data["services"]["payments-db"]
+    assert service["members"] == [{key: m[key] for key in ("host", "site", "address")} for m in SERVICE["members"]]
+    assert (service["endpoints"], service["canary"], service["depends_on"]) == ([NAME], True, ["accounts-db"])
+    assert data["plan"]["allowances"]["detection_seconds"] == 60.0
+    path.write_text("kept")
+    spine.write_run(begun)
+    assert path.read_text() == "kept"
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "file.json"
+    spine.write_json(path, {"a": 1})
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        spine.write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_writers_of_one_file_do_not_use_each_others_half(tmp_path, monkeypatch):
+    seen = []
+    whole = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, target: (seen.append(self.name), whole(self, target))[1])
+    for pid in (1, 2):
+        monkeypatch.setattr(spine.os, "getpid", lambda pid=pid: pid)
+        spine.write_json(tmp_path / "file.json", {})
+    assert len(set(seen)) == 2 and not any(name.endswith(".json") for name in seen)
