@@ -29,12 +29,8 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "begun":
             return self._begin(args["service"], task_vars)
-        ended = {
-            "state": args["state"],
-            "message": args["message"],
-            "next_command": args["next_command"],
-            **args["data"],
-        }
+        said = {key: args[key] for key in ("state", "message", "next_command")}
+        ended = {**args["data"], **said}
         return {"changed": False, "outcome": ended, "ansible_facts": {"continuity_outcome": ended}}
 
     def _begin(self, service: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:

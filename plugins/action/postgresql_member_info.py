@@ -20,12 +20,16 @@ class ActionModule(Step):
         members = args["members"]
         try:
             questions = [self._question(member, args["replication_logins"]) for member in members]
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             raise StepFailed(f"members: {error}", reason="bad_input") from None
         why = ""
         try:
             output = self.execute(observe.script(questions), observe.OBSERVE_SECONDS, connect=0)
             answers = observe.parse(output.stdout)
+            missing = [member["service"] for member in members if member["service"] not in answers]
+            if missing:
+                said = (output.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                why = f"{self._host()} gave no answer about {', '.join(missing)}: {said}"
         except Unreachable as lost:
             answers, why = {}, str(lost)
         observed: dict[str, Any] = {}
@@ -42,5 +46,7 @@ class ActionModule(Step):
 
     @staticmethod
     def _question(member: Mapping[str, Any], logins: bool) -> observe.Question:
+        if not member.get("service"):
+            raise ValueError("service: give the name of the service that the cluster carries")
         peers = [Upstream.from_member(peer) for peer in member.get("peers") or ()] if logins else []
         return observe.Question(member["service"], Cluster.from_member(member), peers)

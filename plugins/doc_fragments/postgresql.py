@@ -16,12 +16,13 @@ options:
     required: true
   member:
     description:
-      - The member as a plan has it, a dictionary. C(host) is its name in the inventory and in replication, C(cluster) is
-        C(<version>/<name>) as Debian names clusters; both are required.
+      - The member as a plan has it, a dictionary. C(host) is its name in the inventory and in replication,
+        C(cluster) is C(<version>/<name>) as Debian names clusters; both are required.
       - C(port) (5432), C(data_directory) (C(/var/lib/postgresql/<version>/<name>)),
         C(config_file) (C(/etc/postgresql/<version>/<name>/postgresql.conf)),
         C(bin_directory) (C(/usr/lib/postgresql/<version>/bin)), C(unit) (C(postgresql@<version>-<name>.service)),
-        C(socket_directory) (C(/var/run/postgresql)) and C(user) (C(postgres)) say where it differs from Debian's layout.
+        C(socket_directory) (C(/var/run/postgresql)) and C(user) (C(postgres)) say where it differs from Debian's
+        layout.
       - Other keys of the plan are left alone.
     type: dict
     required: true

@@ -10,10 +10,10 @@ short_description: The services that a machine carries in this run, by engine ro
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - With the machine's name alone, the engine roles that are needed to ask it. With an engine role as well, the members it
-    carries of that engine, each with its service and its peers.
-  - Two steps, because Ansible includes a role for several machines at once only if the loop's items are the same for all,
-    and members must be asked at the same time and not one after another.
+  - With the machine's name alone, the engine roles that are needed to ask it. With an engine role as well, the
+    members it carries of that engine, each with its service and its peers.
+  - Two steps, because Ansible includes a role for several machines at once only if the loop's items are the same for
+    all, and members must be asked at the same time and not one after another.
   - Part of the verbs; without a run it returns nothing.
 options:
   _terms:

@@ -49,7 +49,7 @@ options:
     type: int
     default: 5432
   ports:
-    description: Ports by address, where members listen on different ones, as V({198.51.100.11:\ 5433}).
+    description: 'Ports by address, where members listen on different ones, as V({198.51.100.11: 5433}).'
     type: dict
     default: {}
   database:

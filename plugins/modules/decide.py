@@ -43,11 +43,32 @@ decision:
   returned: success
   type: dict
   contains:
-    steps: {description: "Ordered steps, each with C(name) and C(member).", type: list, returned: always}
-    refusals: {description: "Unmet rules, each with rule, measured, limit, message, hint.", type: list, returned: always}
-    waivers: {description: Unmet rules that were waived by name., type: list, returned: always}
-    evidence: {description: What the decision rests on, type: list, returned: always}
-    from_member: {description: The member that is or was primary., type: str, returned: always}
-    to_member: {description: The member that is to be primary., type: str, returned: always}
-    goal_reached: {description: There is nothing to do., type: bool, returned: always}
+    steps:
+      description: Ordered steps, each with C(name) and C(member).
+      returned: always
+      type: list
+    refusals:
+      description: Unmet rules, each with C(rule), C(measured), C(limit), C(message) and C(hint).
+      returned: always
+      type: list
+    waivers:
+      description: Unmet rules that were waived by name, as RV(decision.refusals).
+      returned: always
+      type: list
+    evidence:
+      description: What the decision rests on, a line each.
+      returned: always
+      type: list
+    from_member:
+      description: The member that is or was primary.
+      returned: always
+      type: str
+    to_member:
+      description: The member that is to be primary.
+      returned: always
+      type: str
+    goal_reached:
+      description: There is nothing to do.
+      returned: always
+      type: bool
 """

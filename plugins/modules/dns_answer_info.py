@@ -52,12 +52,12 @@ reachable:
   sample: true
 source:
   description:
-    - Where the values below come from. The primary, or where it does not answer the server with the latest serial;
+    - Where the answer below comes from. The primary, or where it does not answer the server with the latest serial;
       null where no server answers.
   returned: success
   type: str
   sample: 198.51.100.153
-values:
+value:
   description: The record's values, sorted; empty where it does not exist, null where nobody answers.
   returned: success
   type: list
@@ -104,12 +104,12 @@ claim:
 servers:
   description:
     - Every server, the primary first, with C(address), C(state) (C(fresh), C(stale), C(lame), C(servfail),
-      C(unreachable)), C(serial), C(values), C(ttl) and C(elapsed_ms). Fresh is what agrees with RV(source).
+      C(unreachable)), C(serial), C(value), C(ttl) and C(elapsed_ms). Fresh is what agrees with RV(source).
   returned: success
   type: list
   elements: dict
   sample:
-    - {address: 198.51.100.153, state: fresh, serial: 2026112207, values: [198.51.100.11], ttl: 5, elapsed_ms: 0.61}
+    - {address: 198.51.100.153, state: fresh, serial: 2026112207, value: [198.51.100.11], ttl: 5, elapsed_ms: 0.61}
 reason:
   description: The first problem in one word, null where there is none.
   returned: success

@@ -48,8 +48,8 @@ options:
     default: 0
   observed_epoch:
     description:
-      - The guard's epoch when the run observed the service (RV(ignore:epoch) of M(continuity.dr.dns_answer_info)). When it has
-        moved on since, the run's decision is out of date and the claim is refused with C(stale_epoch).
+      - The guard's epoch when the run observed the service (RV(ignore:epoch) of M(continuity.dr.dns_answer_info)).
+        When it has moved on since, the run's decision is out of date and the claim is refused with C(stale_epoch).
     type: int
   type:
     description:

@@ -145,11 +145,11 @@ status:
   type: str
   sample: switched
 before:
-  description: C(values), C(ttl) and C(guard) before. C(ttl) is null where it is not known.
+  description: C(value), C(ttl) and C(guard) before. C(ttl) is null where it is not known.
   returned: with O(state=switched)
   type: dict
   sample:
-    values: [198.51.100.11]
+    value: [198.51.100.11]
     ttl: 5
     guard: epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@control1
 after:
@@ -157,7 +157,7 @@ after:
   returned: with O(state=switched)
   type: dict
   sample:
-    values: [203.0.113.11]
+    value: [203.0.113.11]
     ttl: 5
     guard: epoch=7 run=20261122T031500Z-3f9a state=switched until=2026-11-22T03:15:09Z owner=user@control1
 serial_before:
@@ -193,12 +193,12 @@ rollback:
 servers:
   description:
     - With O(state=verified) every server with C(address), C(state) (C(fresh), C(stale), C(lame), C(servfail),
-      C(unreachable)), C(serial), C(values), C(ttl) and C(elapsed_ms); the primary first.
+      C(unreachable)), C(serial), C(value), C(ttl) and C(elapsed_ms); the primary first.
   returned: with O(state=verified)
   type: list
   elements: dict
   sample:
-    - {address: 198.51.100.153, state: fresh, serial: 2026112208, values: [203.0.113.11], ttl: 5, elapsed_ms: 0.58}
+    - {address: 198.51.100.153, state: fresh, serial: 2026112208, value: [203.0.113.11], ttl: 5, elapsed_ms: 0.58}
 fresh:
   description: How many servers serve the value.
   returned: with O(state=verified)

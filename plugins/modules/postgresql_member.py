@@ -13,8 +13,8 @@ description:
     returns the position of its shutdown checkpoint.
   - V(primary) promotes a replica, after it holds everything up to O(proof_position). On a primary that an earlier
     V(stopped) froze it undoes that, if nobody else was promoted since. On a running primary it changes nothing.
-  - V(settled) makes a checkpoint on a running primary, sets O(synchronous), and returns the history of its timelines, by
-    which other members decide how to rejoin it.
+  - V(settled) makes a checkpoint on a running primary, sets O(synchronous), and returns the history of its timelines,
+    by which other members decide how to rejoin it.
   - V(replica) makes the member follow O(upstream) again. It follows as it is, is rewound, or is cloned beside its
     old data, which is kept; what cannot be done safely is refused.
   - Runs on the controller and sends scripts to the member; no Python and no driver is needed there.

@@ -58,21 +58,79 @@ observed:
   returned: always
   type: dict
   contains:
-    reachable: {description: The machine answered., type: bool, returned: always}
-    running: {description: The server runs; null when it neither answers nor is known to be stopped., type: bool, returned: always}
-    role: {description: "One of V(primary), V(replica), V(none), V(unknown).", type: str, returned: always}
-    writable: {description: It takes writes., type: bool, returned: always}
-    position: {description: Bytes of write-ahead log written (primary) or held (replica)., type: int, returned: always}
-    lag_bytes: {description: Bytes behind what the upstream announced; null without a live upstream., type: int, returned: always}
-    lag_seconds: {description: Age of the last word from upstream where everything announced is held, else of the newest commit held., type: float, returned: always}
-    upstream: {description: "Where it streams from, C(host:port).", type: str, returned: always}
-    last_contact: {description: When the upstream last spoke, in seconds since 1970., type: float, returned: always}
-    system_id: {description: Identity of the database cluster., type: str, returned: always}
-    timeline: {description: Timeline of the write-ahead log., type: int, returned: always}
-    epoch: {description: Newest epoch this member took part in., type: int, returned: always}
-    version: {description: Major version of the server., type: str, returned: always}
-    fenced: {description: Stopped and masked., type: bool, returned: always}
-    followers: {description: "For each replica that streams from here, V(sync), V(async) or its state.", type: dict, returned: always}
-    promotion: {description: The last promotion this member knows of., type: dict, returned: always}
-    problems: {description: "What stands in the way, each with rule, measured, limit, message, hint.", type: list, returned: always}
+    reachable:
+      description: The machine answered.
+      returned: always
+      type: bool
+    running:
+      description: The server runs; null when it neither answers nor is known to be stopped.
+      returned: always
+      type: bool
+    role:
+      description: One of V(primary), V(replica), V(none), V(unknown).
+      returned: always
+      type: str
+    writable:
+      description: It takes writes.
+      returned: always
+      type: bool
+    position:
+      description: Bytes of write-ahead log written (primary) or held (replica).
+      returned: always
+      type: int
+    lag_bytes:
+      description: Bytes behind what the upstream announced; null without a live upstream.
+      returned: always
+      type: int
+    lag_seconds:
+      description:
+        - Age of the last word from upstream where everything announced is held, else of the newest commit held.
+      returned: always
+      type: float
+    upstream:
+      description: Where it streams from, C(host:port).
+      returned: always
+      type: str
+    last_contact:
+      description: When the upstream last spoke, in seconds since 1970.
+      returned: always
+      type: float
+    system_id:
+      description: Identity of the database cluster.
+      returned: always
+      type: str
+    timeline:
+      description: Timeline of the write-ahead log.
+      returned: always
+      type: int
+    epoch:
+      description: Newest epoch this member took part in.
+      returned: always
+      type: int
+    version:
+      description: Major version of the server.
+      returned: always
+      type: str
+    fenced:
+      description: Stopped and masked.
+      returned: always
+      type: bool
+    followers:
+      description: For each replica that streams from here, V(sync), V(async) or its state.
+      returned: always
+      type: dict
+    promotion:
+      description: The last promotion this member knows of.
+      returned: always
+      type: dict
+    problems:
+      description:
+        - What stands in the way, each with C(rule), C(measured), C(limit), C(message), C(hint) and the verbs it
+          C(blocks).
+      returned: always
+      type: list
+unreachable_reason:
+  description: Why nothing is known, where the machine gave no answer about a service.
+  returned: when a service has no answer
+  type: str
 """

@@ -94,13 +94,20 @@ class Step(ActionBase):
 
     @property
     def check_mode(self) -> bool:
+        """Nothing may be changed, only told."""
         return bool(self._task.check_mode)
 
     @property
     def diff_mode(self) -> bool:
+        """The result is to hold ``diff``: what was before and after."""
         return bool(self._task.diff)
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ansible's entry: arguments, intent to the journal, the step, its outcome to the journal.
+
+        The result always holds ``elapsed_seconds``. A refused step adds ``refused`` and ``refusals``, a failed one
+        ``reason``; both have ``failed`` and a message. Raises AnsibleActionFail for arguments that do not fit the spec.
+        """
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         args = self._arguments()

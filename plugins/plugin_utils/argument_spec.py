@@ -31,7 +31,7 @@ def argument_spec(module: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _fragment(name: str) -> dict[str, Any]:
-    file, _, attribute = name.partition(".")
+    file, _dot, attribute = name.partition(".")
     return (
         _literal(_PLUGINS / "doc_fragments" / f"{file}.py", (attribute or "DOCUMENTATION").upper()).get("options") or {}
     )

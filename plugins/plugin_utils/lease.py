@@ -75,7 +75,8 @@ continuity_write lease "run=$run
 owner=$owner
 epoch=$epoch
 boot=$(cat /proc/sys/kernel/random/boot_id)
-until=$(( $(continuity_uptime) + seconds ))" && continuity_write epoch "$epoch" || { echo "@@failed cannot write $state"; exit 1; }
+until=$(( $(continuity_uptime) + seconds ))" &&
+  continuity_write epoch "$epoch" || { echo "@@failed cannot write $state"; exit 1; }
 echo "@@held $seconds"
 """
 
@@ -162,6 +163,6 @@ def refusal(stdout: str) -> tuple[str, str] | None:
     """
     for line in stdout.splitlines():
         if line.startswith("@@refused "):
-            rule, _, detail = line.removeprefix("@@refused ").partition(" ")
+            rule, _space, detail = line.removeprefix("@@refused ").partition(" ")
             return rule, detail
     return None

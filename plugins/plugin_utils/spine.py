@@ -77,7 +77,7 @@ def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> It
             name=endpoint["name"],
             reachable=True,
             problem="; ".join(p["message"] for p in answer.get("problems") or ()),
-            values=tuple(answer.get("values") or ()),
+            values=tuple(answer.get("value") or ()),
             epoch=int(claim.get("epoch") or 0),
             claim_run=claim.get("run_id") if open_claim else None,
             claim_owner=claim.get("owner") if open_claim else None,

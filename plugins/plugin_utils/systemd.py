@@ -27,6 +27,7 @@ class UnitState:
 
     @property
     def fenced(self) -> bool:
+        """Masked, not active, and no process of it is left."""
         return self.load == "masked" and self.active not in ACTIVE and self.processes == 0
 
     def __str__(self) -> str:
@@ -42,6 +43,7 @@ class Proof:
 
     @property
     def fenced(self) -> bool:
+        """Every unit is fenced and nobody listens on the service's ports; of no units nothing is proven."""
         return bool(self.units) and all(unit.fenced for unit in self.units) and not self.listening
 
     @property
@@ -89,7 +91,8 @@ def _read_back(units: Sequence[str], ports: Sequence[int], *, wait: bool) -> str
     hexed = "|".join(f":{port:04X}$" for port in ports) or "^$"
     settle = (
         f"turns=0; while [ $turns -lt 100 ]; do busy=; for u in {names}; do "
-        'case $(systemctl show -p ActiveState --value "$u") in active|activating|deactivating|reloading) busy=1;; esac; done; '
+        'case $(systemctl show -p ActiveState --value "$u") in '
+        "active|activating|deactivating|reloading) busy=1;; esac; done; "
         '[ -n "$busy" ] || break; turns=$((turns + 1)); sleep 0.05; done\n'
     )
     return (
@@ -100,9 +103,11 @@ for u in {names}; do
   for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
     [ -n "$group" ] && [ -r "$tree$group/cgroup.procs" ] && {{ count=$(wc -l < "$tree$group/cgroup.procs"); break; }}
   done
-  printf '@@unit %s %s %s %s\\n' "$u" "$(systemctl show -p LoadState --value "$u")" "$(systemctl show -p ActiveState --value "$u")" "$count"
+  printf '@@unit %s %s %s %s\\n' "$u" "$(systemctl show -p LoadState --value "$u")" \\
+    "$(systemctl show -p ActiveState --value "$u")" "$count"
 done
-echo "@@listening" $(awk '$4 == "0A" {{ print $2 }}' /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -Eo '({hexed})' | tr -d : | sort -u)
+echo "@@listening" $(awk '$4 == "0A" {{ print $2 }}' /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+  grep -Eo '({hexed})' | tr -d : | sort -u)
 """
     )
 

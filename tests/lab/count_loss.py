@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Count the lost writes of a run a second time, by another program: the canary's ledger minus the surviving table.

@@ -75,8 +75,16 @@ def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: floa
     runs = next((Path(a.partition("=")[2]) for a in arguments if a.startswith("continuity_runs_dir=")), RUNS)
     own = [f"continuity_runs_dir={runs}", f"continuity_run_id={run_id}"]
     started = time.monotonic()
-    done = subprocess.run(command(verb, *arguments, *own, plan=plan), cwd=CHECKOUT, env=environment(), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)  # fmt: skip
+    done = subprocess.run(
+        command(verb, *arguments, *own, plan=plan),
+        cwd=CHECKOUT,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+    )
     path = runs / run_id / "report.json"
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return Result(done.returncode, done.stdout, time.monotonic() - started, report)
@@ -86,8 +94,15 @@ def start_verb(
     verb: str, *arguments: str, plan: Path | None = None, hosts: Path | None = None
 ) -> subprocess.Popen[str]:
     """Begin a verb and go on; the caller waits for it. Its output is read from ``stdout``."""
-    return subprocess.Popen(command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan, hosts=hosts), cwd=CHECKOUT, env=environment(),
-                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+    return subprocess.Popen(
+        command(verb, *arguments, f"continuity_runs_dir={RUNS}", plan=plan, hosts=hosts),
+        cwd=CHECKOUT,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def journal(run_id: str, service: str) -> list[dict[str, Any]]:
@@ -155,17 +170,15 @@ def differences(before: Path) -> str:
 
 
 def set_record(service: str, address: str) -> None:
-    """Point a service's record somewhere by hand, as somebody at the name server would, and wait for the secondaries."""
+    """Point a service's record somewhere by hand, at the name server, and wait for the secondaries."""
     key = (CHECKOUT / "build" / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
     name = f"{service}.shop.example."
     lines = ["server 127.0.0.1", f"key hmac-sha256:continuity {key}", "zone shop.example.", f"update delete {name} A",
              f"update add {name} 5 A {address}", "send"]  # fmt: skip
     inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
+    served = f'[ "$(dig +short @127.0.0.1 {name})" = {address} ]'
     for server in ("ns0", "ns1", "ns2"):
-        inside(
-            server,
-            f'for i in $(seq 50); do [ "$(dig +short @127.0.0.1 {name})" = {address} ] && exit 0; sleep 0.1; done; exit 1',
-        )
+        inside(server, f"for i in $(seq 50); do {served} && exit 0; sleep 0.1; done; exit 1")
 
 
 def last_report(verb: str) -> dict[str, Any]:

@@ -127,8 +127,9 @@ def _build_from_packages(client: docker.DockerClient) -> None:
     with tempfile.TemporaryDirectory(prefix="continuity-lab-") as folder:
         finish, archive = Path(folder, "finish.sh"), Path(folder, "root.tar")
         finish.write_text(FINISH)
+        command = _mmdebstrap(finish, archive)
         done = subprocess.run(
-            _mmdebstrap(finish, archive), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False
         )
         if done.returncode != 0:
             raise LabError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")

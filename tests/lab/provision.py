@@ -98,7 +98,7 @@ def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> No
     for one in CLUSTERS:
         if one.synchronous:  # after the clone, which would copy it, and before it could make a statement above hang
             psql(boxes[PRIMARY], one.ports[PRIMARY], f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
-            # As careful users have it, the standby names the primary: a promotion must lift that, or every commit would wait.
+            # As careful users have it, the standby names the primary: unless a promotion lifts that, no commit ends.
             psql(boxes[STANDBY], one.ports[STANDBY], f"ALTER SYSTEM SET synchronous_standby_names = '{PRIMARY}'")
             psql(boxes[STANDBY], one.ports[STANDBY], "SELECT pg_reload_conf()")
             psql(boxes[PRIMARY], one.ports[PRIMARY], "SELECT pg_reload_conf()")
@@ -167,7 +167,7 @@ def _stamp(container: Container, work: Work) -> None:
 
 def _stamps(container: Container) -> dict[str, str]:
     """Step -> digest of what was done in this machine."""
-    _, output = run(container, f"cd {STAMPS} 2>/dev/null && grep -H . * || true")
+    _rc, output = run(container, f"cd {STAMPS} 2>/dev/null && grep -H . * || true")
     return dict(line.split(":", 1) for line in output.splitlines() if ":" in line)
 
 

@@ -14,9 +14,9 @@ import socket
 import subprocess
 import time
 import urllib.request
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 PROGRAM = shutil.which("named") or shutil.which("named", path="/usr/sbin:/usr/local/sbin")
 MISSING = "the name server's program 'named' is not installed (Debian: apt-get install bind9)"

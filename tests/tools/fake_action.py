@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from ansible.plugins.shell.sh import ShellModule
+
 Exec = Callable[[str, bytes], tuple[int, bytes, bytes]]
 
 
@@ -20,7 +22,8 @@ class FakeConnection:
     allow_executable = True
 
     def __init__(self, answer: Exec | None = None, reset: Callable[[], None] | None = None) -> None:
-        self._shell = SimpleNamespace(tmpdir=None)
+        self._shell = ShellModule()
+        self._shell.tmpdir = None
         self.answer = answer
         self.reset = reset or (lambda: None)
         self.scripts: list[str] = []

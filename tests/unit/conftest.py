@@ -39,7 +39,7 @@ settings.load_profile("continuity")
 def run_ansible(tmp_path):
     """`run_ansible("playbook", "verb.yml", "-e", "scope=all")` below the test's own directory, as a user with no
     ansible.cfg and no ANSIBLE_ variables would. Returns the finished process; `stdout` holds both streams."""
-    import ansible_collections.continuity.dr.plugins as plugins
+    from ansible_collections.continuity.dr import plugins
 
     def run(command, *arguments, **environment):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

@@ -159,7 +159,8 @@ def _expected(data: Mapping[str, Any] | None) -> Expected | None:
 
 def _fenced(data: Mapping[str, Any]) -> Fenced:
     since = _time(data["since"], "fenced.since")
-    assert since is not None
+    if since is None:
+        raise CanaryError("fenced.since: empty; allowed is a time as 2026-11-22T03:15:00Z", reason="bad_setting")
     return Fenced(frozenset(data["addresses"]), since, _time(data.get("until"), "fenced.until"))
 
 

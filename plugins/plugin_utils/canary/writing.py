@@ -68,7 +68,8 @@ class RowWriter:
             if failed is not None:
                 return failed
         session = self._session
-        assert session is not None
+        if session is None:
+            raise AssertionError("_find_server left neither a session nor a failed attempt")
         reply = session.ask(self._statement, (self._config.run_id, seq), self._config.answer_seconds)
         attempt = outcome_of(reply, session)
         self._look_again = attempt.outcome != "acknowledged"

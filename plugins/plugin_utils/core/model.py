@@ -84,6 +84,7 @@ class Observation:
 
     @property
     def is_replica(self) -> bool:
+        """It runs and follows, or would if it had an upstream."""
         return bool(self.reachable and self.running and self.role == "replica")
 
     @classmethod
@@ -158,6 +159,7 @@ class Refusal:
 
     @property
     def waivable(self) -> bool:
+        """The operator may go on in spite of it, by naming the rule and giving a reason."""
         return self.rule in WAIVABLE_RULES
 
 
@@ -189,10 +191,12 @@ class Decision:
 
     @property
     def refused(self) -> bool:
+        """At least one rule is unmet and was not waived; then there are no steps."""
         return bool(self.refusals)
 
     @property
     def goal_reached(self) -> bool:
+        """Nothing is left to do, and nothing forbids what was asked for."""
         return not self.steps and not self.refusals
 
     def to_dict(self) -> dict[str, Any]:

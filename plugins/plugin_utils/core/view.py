@@ -30,6 +30,7 @@ class View:
 
     @property
     def primaries(self) -> list[Observation]:
+        """Every member seen running as a primary: more than one is a split that no verb may touch."""
         return [observed for observed in self.observed.values() if observed.is_primary]
 
     @property
@@ -46,6 +47,7 @@ class View:
         return max(known, default=0)
 
     def others(self, target: Observation) -> list[Observation]:
+        """Every member but ``target``, reachable or not, in the plan's order."""
         return [observed for observed in self.observed.values() if observed is not target]
 
     def cleanly_stopped(self) -> Observation | None:
@@ -110,6 +112,7 @@ class View:
         return [other for other in self.others(primary) if not self.follows(other, primary)]
 
     def follows(self, replica: Observation, primary: Observation) -> bool:
+        """Both sides say that it streams; where the plan promises no loss, synchronously."""
         mode = primary.followers.get(replica.member)
         streams = replica.is_replica and bool(replica.receiving) and mode is not None
         return streams and (self.service.rpo_seconds > 0 or mode in SYNCHRONOUS)

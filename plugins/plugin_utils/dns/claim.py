@@ -121,7 +121,8 @@ class Claims:
             if sent and sent.guard == read.guard:  # no answer came, and it was applied
                 return self._result(sent.outcome, True, first, read.guard, sent.taken_over)
             decision = self._decide(read)
-            assert decision.guard is not None
+            if decision.guard is None:
+                raise AssertionError("_decide refuses what it does not want written")
             written = "done" if check_mode else self._write(read, decision.guard)
             if written == "done":
                 return self._result(decision.outcome, True, read.guard, decision.guard, decision.taken_over)
@@ -133,7 +134,7 @@ class Claims:
 
     def release(self, check_mode: bool = False) -> dict[str, Any]:
         """Close one's own claim, epoch kept. A claim that is not one's own is left alone: status ``not_own``."""
-        for _ in range(ROUNDS):
+        for _attempt in range(ROUNDS):
             read = self._read()
             found = read.guard
             if found is None or not is_own(found, self.claimant.run_id):

@@ -52,7 +52,7 @@ class Client:
     def ask(self, *questions: Question) -> list[Answer]:
         """Read record sets in one flight. A server that is connected and silent gives way to the next one."""
         failures = []
-        for _ in self.servers:
+        for _turn in self.servers:
             server = self._connect()
             sent = self._encode(questions)
             try:
@@ -98,7 +98,8 @@ class Client:
 
     def _flight(self, sent: Sequence[wire.Sent]) -> dict[bytes, bytes]:
         """Send messages together and collect their answers, in whatever order a server gives them."""
-        assert self._connection is not None
+        if self._connection is None:
+            raise AssertionError("messages are sent after _connect")
         deadline = time.monotonic() + self.timeout
         self._connection.settimeout(self.timeout)
         transport.send_frames(self._connection, [message.wire for message in sent])

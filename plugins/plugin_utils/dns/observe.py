@@ -62,7 +62,7 @@ def observe(
         "type": rtype,
         "reachable": found.primary is not None,
         "source": best.address if best else None,
-        "values": list(values) if best else None,
+        "value": list(values) if best else None,
         "ttl": best.record.ttl if best else None,
         "alias": best.record.alias if best else None,
         "serial": serial,

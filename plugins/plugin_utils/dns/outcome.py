@@ -65,7 +65,7 @@ def diff(outcome: Outcome, target: Target, rtype: str) -> dict[str, str]:
 
 def view(seen: Seen) -> dict[str, Any]:
     """What stands in the zone, as plain data."""
-    return {"values": list(seen.values), "ttl": seen.ttl, "guard": seen.guard.text() if seen.guard else None}
+    return {"value": list(seen.values), "ttl": seen.ttl, "guard": seen.guard.text() if seen.guard else None}
 
 
 def _lines(seen: Seen, target: Target, rtype: str) -> str:

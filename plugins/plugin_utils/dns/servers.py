@@ -50,7 +50,7 @@ class ServerAnswer:
             "address": self.address,
             "state": state,
             "serial": self.soa.serial if heard else None,
-            "values": list(self.record.values) if heard else None,
+            "value": list(self.record.values) if heard else None,
             "ttl": self.record.ttl if heard else None,
             "elapsed_ms": round(self.elapsed_ms, 2),
         }

@@ -90,7 +90,7 @@ def read_addresses(option: str, texts: Sequence[object], port: int, problems: li
     """Addresses, each with an optional ``#port``. Names are refused: in an outage they may not resolve."""
     found: list[Address] = []
     for index, text in enumerate(texts):
-        host, _, own = str(text).partition("#")
+        host, _hash, own = str(text).partition("#")
         try:
             address = Address(str(ipaddress.ip_address(host)), int(own) if own else port)
         except ValueError:

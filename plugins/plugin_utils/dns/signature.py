@@ -33,7 +33,7 @@ def read_signature(message: bytes) -> Signature | None:
     try:
         questions, *others = struct.unpack_from("!HHHH", message, 4)
         at = 12
-        for _ in range(questions):
+        for _question in range(questions):
             at = _skip_name(message, at) + 4
         for left in range(sum(others), 0, -1):
             at = _skip_name(message, at)

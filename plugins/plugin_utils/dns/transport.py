@@ -43,7 +43,8 @@ def connect_first(addresses: Sequence[Address], timeout: float) -> tuple[Address
                 continue
             for key, _events in selector.select((min(deadline, next_start) if waiting else deadline) - now):
                 winner = key.fileobj
-                assert isinstance(winner, socket.socket)
+                if not isinstance(winner, socket.socket):
+                    raise AssertionError("only sockets are registered")
                 selector.unregister(winner)
                 error = winner.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not error:

@@ -136,7 +136,8 @@ def _parse(wire: bytes, sent: Sent, key: Key | None, server: str, signed: bool) 
         return dns.message.from_wire(wire, keyring=sent.message.keyring, request_mac=sent.message.mac)
     except dns.tsig.BadTime:
         signature = read_signature(wire)
-        assert signature is not None
+        if signature is None:
+            raise AssertionError("a signature that is out of time is there") from None
         raise clock_error(server, time.time(), signature.time_signed, signature.fudge) from None
     except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.message.UnknownTSIGKey):
         text = f"the answer of {server} is not signed with key {key.name}: something between here and there answered"

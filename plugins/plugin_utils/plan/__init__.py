@@ -40,7 +40,8 @@ def load_plan(data: object, errors: Sequence[str] = ()) -> LoadedPlan:
     found = [*errors, *schema_findings(data), *plan_findings(data)]
     if found:
         return broken_plan(list(dict.fromkeys(found)), data)
-    assert isinstance(data, Mapping)  # the schema has just said so
+    if not isinstance(data, Mapping):
+        raise AssertionError("the schema has just said that it is a mapping")
     services = resolved_services(data)
     return LoadedPlan(plan=resolved_plan(data, services), services=services)
 

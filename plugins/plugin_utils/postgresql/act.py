@@ -20,7 +20,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe i
 
 
 def psql(cluster: Cluster, statements: str, seconds: float, failing: str = "", redirect: str = "") -> str:
-    """Shell text that runs ``statements`` on the member, at most ``seconds``; the script ends as ``failing`` if they fail.
+    """Shell text that runs ``statements`` on the member, at most ``seconds``; where they fail, it ends as ``failing``.
 
     The text ends after the line that ends the statements: what follows is another command, so a redirection of psql's
     streams goes in as ``redirect``.
@@ -109,6 +109,7 @@ def promote(
         "select :'protection' <> '' and :'promote' = 't' as lift \\gset\n"
         "\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
     )
+    recorded = shlex.quote(json.dumps(record, sort_keys=True))
     return guarded(
         lease,
         service,
@@ -118,7 +119,7 @@ rc=$?
 printf '%s\\n' "$said" | grep -v '^t$'
 [ "$rc" = 0 ] || {{ echo "@@failed promote"; exit 1; }}
 server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
-printf '{{"record": %s, "server": %s}}\\n' {shlex.quote(json.dumps(record, sort_keys=True))} "$server" > "$state/promotion.new" \\
+printf '{{"record": %s, "server": %s}}\\n' {recorded} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
 sync "$state/promotion" >/dev/null 2>&1 9>&- &
 """,
@@ -128,11 +129,13 @@ sync "$state/promotion" >/dev/null 2>&1 9>&- &
 def start_again(service: str, lease: Lease | None, cluster: Cluster, seconds: float) -> str:
     """Undo ``stop``: the same data serves as primary again. Only for a member that nobody took over from."""
     probe = psql(cluster, "select json_build_object('recovery', pg_is_in_recovery());", 5)
+    leave_standby = cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])
+    begin = cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])
     return guarded(
         lease,
         service,
         f"""{RUN_AS}
-{cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
+{leave_standby} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
 {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
 if {running(cluster)} && ! ( {probe} ) >/dev/null 2>&1; then
   {cluster.as_user(cluster.stop_now())} >/dev/null 2>&1 </dev/null
@@ -140,7 +143,7 @@ fi
 if ! {running(cluster)}; then
   echo @@changed
   {cluster.as_root(["/usr/bin/systemctl", "stop", cluster.unit])} </dev/null
-  timeout -k 1 {seconds:g} {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
+  timeout -k 1 {seconds:g} {begin} </dev/null || {{ echo "@@failed start"; exit 1; }}
 fi
 {probe}
 """,

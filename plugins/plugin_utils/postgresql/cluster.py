@@ -115,44 +115,54 @@ class Cluster:
 
     @property
     def new_directory(self) -> str:
+        """Where a clone is copied to, until it is whole and takes the old data's place."""
         return f"{self.data_directory}.new"
 
     # The closed list: every command that runs with other rights than the login's. Each is literal once the
     # cluster and its upstreams are known, so a sudoers file can name them one by one (see sudo_rules).
     def psql(self) -> list[str]:
+        """Run statements from standard input over the local socket, up to the first that fails; print bare rows."""
         flags = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.socket_directory, "-p", str(self.port)]
         return [f"{self.bin_directory}/psql", *flags, "-d", "postgres", "-f", "-"]
 
     def replication_login(self, upstream: Upstream) -> list[str]:
+        """Try whether this member could follow ``upstream`` with the password it has; at most 2 s to connect."""
         login = f"host={upstream.host} port={upstream.port} user={upstream.user} replication=1 connect_timeout=2"
         return [f"{self.bin_directory}/psql", "-XAtq", "-w", login, "-c", "IDENTIFY_SYSTEM"]
 
     def controldata(self) -> list[str]:
+        """Read the control file: all that a stopped server still says of itself."""
         return [f"{self.bin_directory}/pg_controldata", "-D", self.data_directory]
 
     def status(self) -> list[str]:
+        """Ask for the postmaster, whether it answers clients or not: exit code 0 runs, 3 does not run, 4 no data."""
         return [f"{self.bin_directory}/pg_ctl", "status", "-D", self.data_directory]
 
     def stop(self) -> list[str]:
+        """Begin a clean shutdown that ends sessions and sends replicas all they lack; do not wait for its end."""
         return [f"{self.bin_directory}/pg_ctl", "stop", "-W", "-m", "fast", "-D", self.data_directory]
 
     def stop_now(self) -> list[str]:
-        """Ends a shutdown that hangs on a standby that is gone. Nothing is lost: the same data recovers at its start."""
+        """End a shutdown that hangs on a standby that is gone. Nothing is lost: the same data recovers at its start."""
         return [f"{self.bin_directory}/pg_ctl", "stop", "-m", "immediate", "-D", self.data_directory]
 
     def standby_signal(self) -> str:
+        """Path of the file whose presence makes the data start as a replica."""
         return f"{self.data_directory}/standby.signal"
 
     def recovery_settings(self) -> str:
+        """Path of the settings that the server itself writes, read last of all: where an upstream is named."""
         return f"{self.data_directory}/postgresql.auto.conf"
 
     def rewind(self, upstream: Upstream) -> list[str]:
+        """Take stopped data back to where its timeline and the one of ``upstream`` parted, and on from there."""
         # The configuration lives outside the data directory on Debian: without --config-file the crash
         # recovery that pg_rewind runs first would find none.
         target = ["--target-pgdata", self.data_directory, "--config-file", self.config_file]
         return [f"{self.bin_directory}/pg_rewind", *target, "--source-server", upstream.source()]
 
     def clone(self, upstream: Upstream) -> list[str]:
+        """Copy ``upstream`` whole into the new directory, which must not be there."""
         flags = ["-X", "stream", "-c", "fast", "-w"]
         return [f"{self.bin_directory}/pg_basebackup", "-D", self.new_directory, *flags, "-d", upstream.source()]
 
@@ -161,6 +171,7 @@ class Cluster:
         return f"continuity-{self.version}-{self.name}.service"
 
     def long_run(self, command: list[str]) -> list[str]:
+        """Begin ``command`` as the transient unit and return once it runs; its end is the unit's result."""
         flags = ["--quiet", f"--unit={self.long_unit()}", f"--uid={self.user}", "--property=Type=exec"]
         return ["/usr/bin/systemd-run", *flags, *command]
 

@@ -14,7 +14,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Ob
 from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act, observe, read, rejoin
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_text
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_bytes, position_text
 
 #: A copy of a large database takes hours; it is watched, not bounded, and goes on without its controller.
 LONG_WORK_POLL_SECONDS = 0.3
@@ -279,8 +279,7 @@ class Member:
 
 def checkpoint_position(control: Mapping[str, str]) -> int:
     """Position of the shutdown checkpoint in bytes: where its record begins."""
-    high, _, low = control["Latest checkpoint location"].partition("/")
-    return (int(high, 16) << 32) + int(low, 16)
+    return position_bytes(control["Latest checkpoint location"])
 
 
 def _control(stdout: str) -> dict[str, str]:

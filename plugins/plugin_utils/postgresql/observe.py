@@ -52,14 +52,14 @@ def script(questions: Sequence[Question]) -> str:
 def _ask(question: Question) -> str:
     cluster = question.cluster
     unit = shlex.quote(cluster.unit)
+    ask = f"timeout -k 0.5 {ASK_SECONDS:g} {cluster.as_user(cluster.psql())}"
     lines = [
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
         f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
-        f"echo @@psql; timeout -k 0.5 {ASK_SECONDS:g} {cluster.as_user(cluster.psql())} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\n"
-        'rc=$?; echo; echo "@@psql_rc $rc"',
+        f"echo @@psql; {ask} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\nrc=$?; echo; echo \"@@psql_rc $rc\"",
         f'[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo "@@status_rc $?"; '
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "
         f"{cluster.as_user(['/usr/bin/test', '-e', cluster.standby_signal()])} </dev/null && echo @@standby_signal; }}",
@@ -106,7 +106,7 @@ def _answer(lines: list[str]) -> Answer:
     section = ""
     for line in lines:
         if line.startswith("@@"):
-            section, _, rest = line.removeprefix("@@").partition(" ")
+            section, _space, rest = line.removeprefix("@@").partition(" ")
             sections.setdefault(section, []).extend([rest] if rest else [])
         else:
             sections.setdefault(section, []).append(line)
@@ -145,7 +145,7 @@ def _json(lines: list[str]) -> dict[str, Any] | None:
 
 
 def _login(line: str) -> tuple[str, str]:
-    peer, _, answer = line.partition(" ")
+    peer, _space, answer = line.partition(" ")
     return peer, answer
 
 

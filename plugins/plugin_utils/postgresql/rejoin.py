@@ -137,13 +137,15 @@ fi
 
 def swap_in(service: str, lease: Lease | None, cluster: Cluster) -> str:
     """Put the finished copy in place of the old data, which is kept and not deleted."""
+    keep = cluster.as_user(["/usr/bin/mv", "-T", cluster.data_directory, cluster.kept_directory])
+    swap = cluster.as_user(["/usr/bin/mv", "-T", cluster.new_directory, cluster.data_directory])
     return guarded(
         lease,
         service,
         f"""{RUN_AS}
 {_stopped(cluster)}
-{cluster.as_user(["/usr/bin/mv", "-T", cluster.data_directory, cluster.kept_directory])} </dev/null || {{ echo "@@failed keep"; exit 1; }}
-{cluster.as_user(["/usr/bin/mv", "-T", cluster.new_directory, cluster.data_directory])} </dev/null || {{ echo "@@failed swap"; exit 1; }}
+{keep} </dev/null || {{ echo "@@failed keep"; exit 1; }}
+{swap} </dev/null || {{ echo "@@failed swap"; exit 1; }}
 """,
     )
 
@@ -165,6 +167,7 @@ def start(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstrea
         "select json_build_object('recovery', pg_is_in_recovery(), 'streaming', exists "
         "(select from pg_stat_wal_receiver where status = 'streaming'));"
     )
+    begin = cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])
     return guarded(
         lease,
         service,
@@ -174,7 +177,7 @@ def start(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstrea
 rm -f "$state/rejoining"
 {cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])} >/dev/null 2>&1
 echo @@changed
-timeout -k 1 60 {cluster.as_root(["/usr/bin/systemctl", "start", cluster.unit])} </dev/null || {{ echo "@@failed start"; exit 1; }}
+timeout -k 1 60 {begin} </dev/null || {{ echo "@@failed start"; exit 1; }}
 {act.psql(cluster, streams, seconds + 5, "streaming")}
 """,
     )

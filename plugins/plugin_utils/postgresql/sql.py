@@ -18,8 +18,9 @@ select json_build_object(
   'system_id', (select system_identifier::text from pg_control_system()),
   'timeline', case when recovery then coalesce(
       (select received_tli from pg_stat_wal_receiver where status = 'streaming'),
-      (select greatest(c.timeline_id, r.min_recovery_end_timeline, (select max(('x' || substr(name, 1, 8))::bit(32)::int)
-        from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$')) from pg_control_checkpoint() c, pg_control_recovery() r))
+      (select greatest(c.timeline_id, r.min_recovery_end_timeline,
+        (select max(('x' || substr(name, 1, 8))::bit(32)::int) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'))
+        from pg_control_checkpoint() c, pg_control_recovery() r))
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'version', current_setting('server_version'),
   'data_directory', current_setting('data_directory'),
@@ -41,8 +42,8 @@ select json_build_object(
       'wal_log_hints', 'data_checksums', 'synchronous_standby_names', 'synchronous_commit', 'max_connections',
       'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction',
       'archive_mode')),
-  'archiver', (select json_build_object('failing', coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'),
-      false)) from pg_stat_archiver),
+  'archiver', (select json_build_object('failing',
+      coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)) from pg_stat_archiver),
   'ready', case when current_setting('archive_mode') <> 'off' then
       (select count(*) from pg_ls_archive_statusdir() where name like '%.ready') else 0 end,
   'base_backups', (select count(*) from pg_stat_progress_basebackup),
@@ -140,5 +141,5 @@ def position_text(position: int | None) -> str:
 
 def position_bytes(text: str) -> int:
     """The other way round: ``'1/A0'`` is 4294967456."""
-    high, _, low = text.partition("/")
+    high, _slash, low = text.partition("/")
     return (int(high, 16) << 32) + int(low, 16)

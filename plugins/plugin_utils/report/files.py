@@ -27,7 +27,7 @@ FORMATS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
 }
 
 
-def write(report: Mapping[str, Any], directory: Path | str, formats: Iterable[str] = FORMATS) -> dict[str, str]:
+def write(report: Mapping[str, Any], directory: Path | str, formats: Iterable[str] = tuple(FORMATS)) -> dict[str, str]:
     """Write the report into the run's directory and return the path of each format.
 
     Raises:

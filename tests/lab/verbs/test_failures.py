@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FAULTS, Result, changed_plan, inside, journal, lab, run_verb, sql, start_verb, wait_for_step, writable
+from harness import (
+    FAULTS,
+    Result,
+    changed_plan,
+    inside,
+    journal,
+    lab,
+    run_verb,
+    sql,
+    start_verb,
+    wait_for_step,
+    writable,
+)
 
 MOVE = ("scope=accounts-db", "target_site=dc2")
 PORTS = {"db1": 5433, "db2": 5434}
@@ -61,13 +73,15 @@ def test_a_rejoin_that_was_cut_off_is_cloned_beside_the_old_data(healthy: None) 
     inside("db1", "runuser -u continuity -- touch /var/lib/continuity/accounts-db/rejoining")
     result = run_verb("rejoin", "scope=accounts-db")
     assert result.rc == 0, result.output
-    methods = [step["data"]["method"] for step in _journal(result) if step["step"] == "rejoin" and step["state"] == "done"]
+    done = [line for line in _journal(result) if (line["step"], line["state"]) == ("rejoin", "done")]
+    methods = [line["data"]["method"] for line in done]
     assert methods == ["clone"]
     assert inside("db1", "ls -d /var/lib/postgresql/15/accounts.kept")
     assert sql("db2", 5434, "select application_name, state from pg_stat_replication") == "db1|streaming"
     assert run_verb("rejoin", "scope=accounts-db").changed == 0
     # a second time the kept data is in the way, and nothing is thrown away
-    inside("db1", "systemctl stop postgresql@15-accounts; runuser -u continuity -- touch /var/lib/continuity/accounts-db/rejoining")
+    inside("db1", "systemctl stop postgresql@15-accounts")
+    inside("db1", "runuser -u continuity -- touch /var/lib/continuity/accounts-db/rejoining")
     again = run_verb("rejoin", "scope=accounts-db")
     assert again.rc != 0
     assert "kept_data_present" in again.output
@@ -138,7 +152,7 @@ RELEASE = """
 def test_inside_a_wave_no_service_waits_for_the_fence_of_another(
     healthy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both primaries are killed; one service's fence, a role of somebody else's, hangs. The other's outage stays short."""
+    """Both primaries are killed; one service's fence, somebody else's role, hangs. The other's outage stays short."""
     tasks = tmp_path / "roles" / "slow_fence" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "fence.yml").write_text(SLOW_FENCE, encoding="utf-8")

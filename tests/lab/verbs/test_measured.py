@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The numbers: a forced loss is counted row by row, a missed objective fails the drill, and nothing promised is invented."""
+"""The numbers: a forced loss is counted row by row, a missed objective fails the drill, and nothing is invented."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import FAULTS, LAB, RUNS, Result, changed_plan, differences, inside, lab, run_verb, state, writable
+from harness import FAULTS, LAB, RUNS, Result, changed_plan, differences, lab, run_verb, sql, state, writable
 
 
 def counted_again(result: Result, service: str, member: str, port: int, database: str) -> dict[str, object]:
     """The loss as another program counts it, from the ledger and the table read by psql."""
     run_id = result.report["run_id"]
-    rows = inside(member, "runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt "
-                  f"-p {port} -d {database} -c \"select seq from continuity_canary where run_id = '{run_id}'\"")  # fmt: skip
+    rows = sql(member, port, f"select seq from continuity_canary where run_id = '{run_id}'", database)
     ledger = RUNS / str(run_id) / "canary" / f"{service}.jsonl"
     command = [sys.executable, str(LAB / "count_loss.py"), "--ledger", str(ledger), "--rows", "-"]
     counted = subprocess.run(command, input=rows, capture_output=True, text=True, check=True)
@@ -24,7 +23,7 @@ def counted_again(result: Result, service: str, member: str, port: int, database
 
 
 def test_a_forced_loss_is_counted_row_by_row(healthy: None) -> None:
-    """The standby got nothing for two seconds: what was acknowledged then is lost, and the report says exactly which."""
+    """The standby got nothing for two seconds: what was acknowledged then is lost, and the report says how much."""
     result = run_verb("drill", "scope=accounts-db", f"fault={FAULTS}/primary_crashed_behind.yml")
     service = result.service("accounts-db")
     again = counted_again(result, "accounts-db", "db1", 5433, "accounts")
@@ -51,8 +50,8 @@ def test_an_objective_below_the_measured_value_is_missed(healthy: None, tmp_path
 def test_a_replica_held_back_past_its_rpo_is_refused_with_both_numbers(healthy: None, tmp_path: Path) -> None:
     plan = changed_plan(tmp_path, ("rpo: 5m", "rpo: 1s"))
     fault = tmp_path / "behind.yml"
-    fault.write_text(f"- name: Four seconds behind\n  ansible.builtin.include_tasks: {FAULTS}/primary_crashed_behind.yml\n"
-                     "  vars: {fault_seconds: 4}\n", encoding="utf-8")  # fmt: skip
+    included = f"  ansible.builtin.include_tasks: {FAULTS}/primary_crashed_behind.yml\n  vars: {{fault_seconds: 4}}\n"
+    fault.write_text(f"- name: Four seconds behind\n{included}", encoding="utf-8")
     result = run_verb("drill", "scope=accounts-db", f"fault={fault}", plan=plan)
     assert result.rc != 0
     refusal = result.rules("accounts-db")["lag_over_rpo"]

@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What must be refused with a clear text, with nothing changed: bad input, and a service that could not be moved safely."""
+"""What must be refused with a clear text and nothing changed: bad input, a service that cannot be moved safely."""
 
 from __future__ import annotations
 
@@ -85,8 +85,15 @@ def test_a_replica_of_another_cluster_is_refused(unchanged: None, tmp_path: Path
     plan = changed_plan(tmp_path, ("cluster: 15/accounts\n      port: 5433", "cluster: 15/accounts\n      port: 5433"),
                         ("        port: 5434\n        data_directory: /srv/postgresql/accounts\n",
                          "        port: 5432\n        cluster: 15/payments\n"))  # fmt: skip
-    plan.write_text(plan.read_text().replace("payments-db:\n    function", "unused-db:\n    function").replace(
-        "name: payments-db.shop", "name: unused-db.shop").replace("      port: 5432\n      replication", "      port: 5439\n      replication"))  # fmt: skip
+    unused = {
+        "payments-db:\n    function": "unused-db:\n    function",
+        "name: payments-db.shop": "name: unused-db.shop",
+        "      port: 5432\n      replication": "      port: 5439\n      replication",
+    }
+    text = plan.read_text(encoding="utf-8")
+    for old, new in unused.items():
+        text = text.replace(old, new)
+    plan.write_text(text, encoding="utf-8")
     measured, _limit = refused(run_verb("switchover", *MOVE, plan=plan), "other_cluster")
     assert "db1=" in measured
     assert "db2=" in measured

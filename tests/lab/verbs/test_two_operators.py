@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Two runs at once: whoever is second is refused, whoever was overtaken is refused, and never do two members take writes."""
+"""Two runs at once: who is second is refused, who was overtaken is refused, and never do two members take writes."""
 
 from __future__ import annotations
 
@@ -143,15 +143,21 @@ def blind_to(member: str, directory: Path) -> Path:
 
 def test_of_two_operators_with_one_member_each_exactly_one_wins(healthy: None, tmp_path: Path) -> None:
     """No primary is left and each operator reaches only one standby: both waive the fence, one claim is taken."""
-    inside("db1", "systemctl stop postgresql@15-accounts; runuser -u postgres -- touch /var/lib/postgresql/15/accounts/standby.signal; "
-           "systemctl start postgresql@15-accounts")  # fmt: skip
+    inside("db1", "systemctl stop postgresql@15-accounts")
+    inside("db1", "runuser -u postgres -- touch /var/lib/postgresql/15/accounts/standby.signal")
+    inside("db1", "systemctl start postgresql@15-accounts")
     sql("db2", 5434, "alter system set primary_conninfo = ''")
     sql("db2", 5434, "select pg_reload_conf()")
     processes = {}
     for blind, site in (("db1", "dc2"), ("db2", "dc1")):
         hosts = blind_to(blind, tmp_path / blind)
-        words = ["scope=accounts-db", f"target_site={site}", "continuity_run_id=" + f"only-{site}-{time.time_ns()}",
-                 "waive=old_primary_unfenced,missing_candidate,lag_unknown", '{"reason": "each sees one member"}']  # fmt: skip
+        words = [
+            "scope=accounts-db",
+            f"target_site={site}",
+            f"continuity_run_id=only-{site}-{time.time_ns()}",
+            "waive=old_primary_unfenced,missing_candidate,lag_unknown",
+            '{"reason": "each sees one member"}',
+        ]
         processes[site] = start_verb("failover", *words, hosts=hosts)
     with Watch() as watch:
         ends = {site: (process.communicate(timeout=120)[0], process.returncode) for site, process in processes.items()}

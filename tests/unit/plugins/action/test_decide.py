@@ -22,13 +22,14 @@ SERVICE = {
     ],
 }  # fmt: skip
 PLAN = {"environment": "drill", "sites": {"dc1": {"use": "preferred"}, "dc2": {"use": "recovery"}}}
+HERE = {"reachable": True, "running": True, "position": 9, "timeline": 1, "system_id": "7", "epoch": 0}
 PRIMARY = Observation(
-    "db1", "dc1", address="198.51.100.11", reachable=True, running=True, role="primary", writable=True, position=9, timeline=1,
-    system_id="7", epoch=0, followers={"db2": "async"}, engine={"units": ["db.service"], "ports": [5433], "settings": {}},
+    "db1", "dc1", address="198.51.100.11", role="primary", writable=True, followers={"db2": "async"},
+    engine={"units": ["db.service"], "ports": [5433], "settings": {}}, **HERE,
 )  # fmt: skip
 REPLICA = Observation(
-    "db2", "dc2", address="203.0.113.11", reachable=True, running=True, role="replica", writable=False, position=9, timeline=1,
-    system_id="7", epoch=0, receiving=True, lag_seconds=0.0, upstream="db1:5433",
+    "db2", "dc2", address="203.0.113.11", role="replica", writable=False, receiving=True, lag_seconds=0.0,
+    upstream="db1:5433", **HERE,
 )  # fmt: skip
 
 
@@ -39,7 +40,9 @@ def begin(tmp_path):
     def start(verb="switchover", **inputs):
         run.forget()
         known = {"target_site": None, "source_site": None, "waive": (), "reason": None, **inputs}
-        return run.begin(verb=verb, inputs=known, plan=PLAN, services={"shop": SERVICE}, runs_directory=str(tmp_path / "runs"))
+        return run.begin(
+            verb=verb, inputs=known, plan=PLAN, services={"shop": SERVICE}, runs_directory=str(tmp_path / "runs")
+        )
 
     yield start
     run.forget()
@@ -50,7 +53,7 @@ def task_vars(*observed, stage=None, endpoint=("198.51.100.11",), **facts):
         return {"ansible_facts": {"continuity_observed": {"shop": json.loads(json.dumps(dataclasses.asdict(member)))}}}
 
     hostvars = {"db1": {}, "db2": {}} | {member.member: said(member) for member in observed or (PRIMARY, REPLICA)}
-    answer = {"reachable": True, "values": list(endpoint), "claim": None}
+    answer = {"reachable": True, "value": list(endpoint), "claim": None}
     return {
         "hostvars": hostvars, "continuity_stage": stage, "inventory_hostname": "shop",
         "ansible_facts": {"continuity_endpoint_observed": {NAME: answer}, **facts},
@@ -140,7 +143,11 @@ def test_a_drill_moves_where_its_baseline_looked_and_back_to_where_the_service_c
         {},
         {"continuity_baseline": {**BASELINE, "refused": True}},
         {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "refused"}},
-        {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "failed"}, "continuity_fault": {"window_start": 1}},
+        {
+            "continuity_baseline": BASELINE,
+            "continuity_outcome": {"state": "failed"},
+            "continuity_fault": {"window_start": 1},
+        },
     ],
     ids=["no baseline", "refused baseline", "refused before the fault", "failed before the fault"],
 )
@@ -152,13 +159,19 @@ def test_a_drill_that_could_not_begin_does_not_turn_into_the_real_thing(begin, f
 
 def test_a_drill_whose_failover_failed_after_the_fault_goes_on(begin):
     begin("drill")
-    facts = {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "failed"}, "continuity_fault": {"injected": 1}}
+    facts = {
+        "continuity_baseline": BASELINE,
+        "continuity_outcome": {"state": "failed"},
+        "continuity_fault": {"injected": 1},
+    }
     assert decide("switchover", task_vars(stage="failover", **facts))[0]["decision"]["steps"]
 
 
 def test_the_words_for_a_person():
     refusal = Refusal("lag_over_rpo", "12 s", "5 s", "behind", "wait")
-    assert "lag_over_rpo: behind (measured: 12 s; limit: 5 s). Next: wait" in text(Decision("shop", "failover", refusals=(refusal,)))
+    assert "lag_over_rpo: behind (measured: 12 s; limit: 5 s). Next: wait" in text(
+        Decision("shop", "failover", refusals=(refusal,))
+    )
     assert text(Decision("shop", "rejoin")) == "nothing to do"
     assert text(Decision("shop", "rejoin", redundancy="not following: db2")) == "nothing to do; not following: db2"
     assert text(Decision("shop", "failover", steps=(Step("point"),), to_member="db2")) == "failover ? -> db2: point"

@@ -18,7 +18,13 @@ REFUSED = Decision("shop", "assess", refusals=(Refusal("lag_unknown", "?", "!", 
 def begin(tmp_path):
     def start(environment="drill"):
         run.forget()
-        return run.begin(verb="drill", inputs={}, plan={"environment": environment}, services={"shop": {}}, runs_directory=str(tmp_path))
+        return run.begin(
+            verb="drill",
+            inputs={},
+            plan={"environment": environment},
+            services={"shop": {}},
+            runs_directory=str(tmp_path),
+        )
 
     yield start
     run.forget()
@@ -67,7 +73,11 @@ def test_no_fault_is_injected_outside_a_drill_environment(begin, environment):
     result = note("injecting")
     assert (result["failed"], result["refused"]) == (True, True) and "ansible_facts" not in result
     (refusal,) = result["refusals"]
-    assert (refusal["rule"], refusal["measured"], refusal["limit"]) == ("drill_on_production", str(environment), "environment: drill")
+    assert (refusal["rule"], refusal["measured"], refusal["limit"]) == (
+        "drill_on_production",
+        str(environment),
+        "environment: drill",
+    )
     assert refusal["waivable"] is False
     assert [e["state"] for e in journal.read(journal.path_of(begun.directory, "shop"))] == ["started", "refused"]
 
@@ -77,7 +87,9 @@ def test_no_fault_is_injected_without_a_plan():
     assert note("injecting")["refusals"][0]["rule"] == "drill_on_production"
 
 
-@pytest.mark.parametrize(("decision", "measured"), [(REFUSED, "lag_unknown"), ({}, "nothing was decided"), (None, "nothing was decided")])
+@pytest.mark.parametrize(
+    ("decision", "measured"), [(REFUSED, "lag_unknown"), ({}, "nothing was decided"), (None, "nothing was decided")]
+)
 def test_no_fault_is_injected_into_a_service_that_could_not_be_recovered(begin, decision, measured):
     begin()
     result = note("injecting", decision)

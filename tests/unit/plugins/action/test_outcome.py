@@ -15,7 +15,9 @@ SERVICES = {
     "accounts": {"members": [], "depends_on": []},
 }
 MOVES = Decision("shop", "switchover", steps=(Step("lease", "db1"), Step("promote", "db2"), Step("point")), epoch=8)
-REFUSED = Decision("shop", "switchover", refusals=(Refusal("lag_unknown", "?", "!", "m"), Refusal("no_target", "?", "!", "m")))
+REFUSED = Decision(
+    "shop", "switchover", refusals=(Refusal("lag_unknown", "?", "!", "m"), Refusal("no_target", "?", "!", "m"))
+)
 NOTHING = Decision("shop", "switchover")
 
 
@@ -99,12 +101,18 @@ def test_check_mode_tells_that_it_would_change_and_begins_nothing(begun):
 
 @pytest.mark.parametrize("state", ["done", "failed", "refused"])
 def test_an_end_is_written_with_what_happened_and_what_to_run_next(begun, state):
-    result = outcome(state=state, message="db2 did not leave recovery", next_command="ansible-playbook x", data={"undone": True})
+    result = outcome(
+        state=state, message="db2 did not leave recovery", next_command="ansible-playbook x", data={"undone": True}
+    )
     assert result["changed"] is False and "failed" not in result
     assert result["ansible_facts"]["continuity_outcome"]["state"] == state
     ((written, data),) = lines(begun)
     assert written == state
-    assert (data["message"], data["next_command"], data["undone"]) == ("db2 did not leave recovery", "ansible-playbook x", True)
+    assert (data["message"], data["next_command"], data["undone"]) == (
+        "db2 did not leave recovery",
+        "ansible-playbook x",
+        True,
+    )
 
 
 def test_further_facts_cannot_turn_a_failure_into_a_success(begun):

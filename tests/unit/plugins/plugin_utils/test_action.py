@@ -1,23 +1,23 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The door to Ansible: arguments, the bounded execution, the three ways a step ends otherwise, the journal."""
+"""The door to Ansible: arguments, the three ways a step ends otherwise, the journal."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
-from fake_action import FakeConnection, made, over
-from fake_member import FakeMember
+from ansible.errors import AnsibleActionFail
+from fake_action import made
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import action as door
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Step, StepFailed, StepRefused, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import (
+    Output,
+    Step,
+    StepFailed,
+    StepRefused,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 
@@ -55,7 +55,14 @@ def raising(error):
 def begun(tmp_path):
     """A run with one service, below tmp_path."""
     run.forget()
-    yield run.begin(verb="switchover", inputs={}, plan={}, services={"payments-db": {}}, run_id="run-a", runs_directory=str(tmp_path))
+    yield run.begin(
+        verb="switchover",
+        inputs={},
+        plan={},
+        services={"payments-db": {}},
+        run_id="run-a",
+        runs_directory=str(tmp_path),
+    )
     run.forget()
 
 
@@ -94,80 +101,17 @@ def test_a_secret_of_the_wrong_type_is_not_echoed():
         module = "dns_claim"
         secrets = ("key.secret",)
 
-    claim = {"state": "claimed", "name": "a.example.", "zone": "example.", "servers": ["198.51.100.1"], "run_id": "run-a"}
+    claim = {
+        "state": "claimed",
+        "name": "a.example.",
+        "zone": "example.",
+        "servers": ["198.51.100.1"],
+        "run_id": "run-a",
+    }
     for key in ({"name": "k", "secret": {"hidden-41": 1}, "extra": 1}, "secret=hidden-41"):
         with pytest.raises(AnsibleActionFail) as refused:
             made(Keyed, {**claim, "key": key}).run(task_vars={})
         assert "key" in str(refused.value) and "hidden-41" not in str(refused.value)
-
-
-# Execution
-
-
-def test_a_script_travels_on_standard_input_and_both_streams_come_back(tmp_path):
-    connection = FakeConnection(over(FakeMember(tmp_path).environment))
-    output = probe(connection=connection).execute("echo said; echo wrong >&2; exit 7", 5)
-    assert output == Output(7, "said\n", "wrong\n")
-    assert connection.scripts == ["echo said; echo wrong >&2; exit 7"]
-
-
-def test_a_connection_that_fails_is_unreachable_with_its_first_line():
-    def failing(*_):
-        raise AnsibleConnectionFailure("Failed to connect: timed out\nmore")
-
-    with pytest.raises(Unreachable, match="db1 cannot be reached: Failed to connect: timed out$") as lost:
-        probe(connection=FakeConnection(failing)).execute("true")
-    assert (lost.value.reason, lost.value.result) == ("unreachable", {"reachable": False})
-
-
-@pytest.mark.parametrize("reset", [None, AnsibleError("cannot reset"), OSError("gone"), "hangs"])
-def test_a_connection_that_hangs_is_unreachable_within_the_bound_and_is_forgotten(monkeypatch, reset):
-    killed, reset_calls = [], []
-
-    def resetting():
-        reset_calls.append(1)
-        if reset == "hangs":
-            time.sleep(60)
-        if reset is not None:
-            raise reset
-
-    monkeypatch.setattr(door, "kill_children", lambda: killed.append(1))
-    connection = FakeConnection(lambda *_: time.sleep(60), resetting)
-    started = time.monotonic()
-    with pytest.raises(Unreachable, match=r"db1 gave no answer within 0.3 s"):
-        probe(connection=connection).execute("true", 0.1, connect=0.2)
-    assert time.monotonic() - started < 0.3 + 1.0 + 0.5
-    assert reset_calls == [1] and len(killed) == (1 if reset is None else 2)
-
-
-HANGING = """
-import subprocess, sys, time
-sys.path[:0] = {path!r}
-from fake_action import FakeConnection, made
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step
-
-def hangs(command, script):
-    print(subprocess.Popen(["sleep", "60"]).pid, flush=True)
-    time.sleep(60)
-
-class Asking(Step):
-    module = "member_lease"
-    def step(self, args, task_vars):
-        return {{"rc": self.execute("true", 0.2, connect=0.1).rc}}
-
-started = time.monotonic()
-result = made(Asking, {lease!r}, FakeConnection(hangs)).run(task_vars={{}})
-print(round(time.monotonic() - started, 1), result["failed"], result["reachable"], result["reason"])
-"""
-
-
-def test_the_client_of_a_connection_that_hangs_is_killed():
-    # In a process of its own: every child of the process is killed
-    script = HANGING.format(path=sys.path, lease=LEASE)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=30, check=True)
-    pid, elapsed, *said = done.stdout.split()
-    assert float(elapsed) < 2 and said == ["True", "False", "unreachable"]
-    assert not Path(f"/proc/{pid}").exists()
 
 
 # How a step ends
@@ -192,8 +136,15 @@ def test_a_refusal_after_a_change_says_that_something_changed():
 
 
 def test_a_failure_has_its_reason_its_words_and_its_facts():
-    result = probe(raising(StepFailed("db1 did not stop", reason="stop_failed", output="x", failed=False))).run(task_vars={})
-    assert (result["failed"], result["changed"], result["reason"], result["msg"]) == (True, False, "stop_failed", "db1 did not stop")
+    result = probe(raising(StepFailed("db1 did not stop", reason="stop_failed", output="x", failed=False))).run(
+        task_vars={}
+    )
+    assert (result["failed"], result["changed"], result["reason"], result["msg"]) == (
+        True,
+        False,
+        "stop_failed",
+        "db1 did not stop",
+    )
     assert result["output"] == "x"
 
 
@@ -211,14 +162,19 @@ def test_an_empty_run_id_is_not_the_absence_of_one():
     step = probe()
     assert step.lease_of({**LEASE, "run_id": None}) is None
     assert step.lease_of({**LEASE, "owner": "ann"}) == Lease("payments-db", "run-a", 8, "ann")
-    assert probe(lambda step, args: {"x": step.lease_of({**args, "run_id": ""})}).run(task_vars={})["reason"] == "bad_input"
+    assert (
+        probe(lambda step, args: {"x": step.lease_of({**args, "run_id": ""})}).run(task_vars={})["reason"]
+        == "bad_input"
+    )
 
 
 def test_a_members_own_refusal_becomes_ours():
     step = probe()
     step.raise_if_refused(Output(0, "@@held 5\n", ""), None)
     with pytest.raises(StepRefused) as refused:
-        step.raise_if_refused(Output(43, "@@refused lease_held run-b by bob, 9 s left\n", ""), Lease("payments-db", "run-a", 8))
+        step.raise_if_refused(
+            Output(43, "@@refused lease_held run-b by bob, 9 s left\n", ""), Lease("payments-db", "run-a", 8)
+        )
     (refusal,) = refused.value.refusals
     assert (refusal.rule, refusal.measured) == ("lease_held", "run-b by bob, 9 s left")
     assert refusal.limit == "free, or held by run run-a" and "continuity_run_id" in refusal.hint
@@ -241,7 +197,10 @@ def test_intent_is_written_before_and_the_result_after(begun):
 
 @pytest.mark.parametrize(
     ("error", "state", "kept"),
-    [(StepRefused([LAG]), "refused", "lag_over_rpo"), (StepFailed("no", reason="stop_failed"), "failed", "stop_failed")],
+    [
+        (StepRefused([LAG]), "refused", "lag_over_rpo"),
+        (StepFailed("no", reason="stop_failed"), "failed", "stop_failed"),
+    ],
 )
 def test_a_refusal_and_a_failure_are_written_as_what_they_are(begun, error, state, kept):
     probe(raising(error)).run(task_vars={})

@@ -32,7 +32,9 @@ def documented(run_ansible):
         names = [f"continuity.dr.{module}" for module in MODULES]
         output = run_ansible("doc", "-t", "module", "-j", *names).stdout
         shown = json.loads(output[output.index("{") :])
-        _DOCUMENTED.update({name.rpartition(".")[2]: entry["doc"].get("options") or {} for name, entry in shown.items()})
+        _DOCUMENTED.update(
+            {name.rpartition(".")[2]: entry["doc"].get("options") or {} for name, entry in shown.items()}
+        )
     return _DOCUMENTED
 
 
@@ -52,7 +54,9 @@ def essence(options: dict) -> dict:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_spec_is_the_documentation(module, documented):
     def without_empty_defaults(options: dict) -> dict:
-        return {name: {k: v for k, v in option.items() if (k, v) != ("default", [])} for name, option in options.items()}
+        return {
+            name: {k: v for k, v in option.items() if (k, v) != ("default", [])} for name, option in options.items()
+        }
 
     shown = essence(documented[module])
     assert shown
@@ -65,7 +69,11 @@ def each_option(options: dict, path: str = ""):
         yield from each_option(option.get("options") or {}, f"{path}{name}.")
 
 
-OPTIONS = [pytest.param(module, *found, id=f"{module}-{found[0]}") for module in MODULES for found in each_option(argument_spec(module))]
+OPTIONS = [
+    pytest.param(module, *found, id=f"{module}-{found[0]}")
+    for module in MODULES
+    for found in each_option(argument_spec(module))
+]
 
 DEFAULTS = [parameters for parameters in OPTIONS if "default" in parameters.values[2]]
 
@@ -81,7 +89,9 @@ def test_a_default_is_a_value_that_the_option_itself_accepts(module, path, optio
 
 def test_a_default_outside_its_choices_would_be_found():
     with pytest.raises(AssertionError):
-        test_a_default_is_a_value_that_the_option_itself_accepts("x", "x", {"type": "str", "choices": ["a"], "default": "b"})
+        test_a_default_is_a_value_that_the_option_itself_accepts(
+            "x", "x", {"type": "str", "choices": ["a"], "default": "b"}
+        )
     with pytest.raises(AssertionError):
         test_a_default_is_a_value_that_the_option_itself_accepts("x", "x", {"type": "int", "default": "3"})
 
@@ -117,7 +127,9 @@ def test_reading_is_seen():
 
 
 CODE = "\n".join(
-    path.read_text(encoding="utf-8") for folder in ("action", "plugin_utils") for path in sorted((PLUGINS / folder).rglob("*.py"))
+    path.read_text(encoding="utf-8")
+    for folder in ("action", "plugin_utils")
+    for path in sorted((PLUGINS / folder).rglob("*.py"))
 )
 
 

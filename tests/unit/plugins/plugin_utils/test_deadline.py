@@ -128,7 +128,9 @@ print(*[child.pid for child in children])
 def test_children_are_killed_and_buried_and_none_is_no_error():
     # In a process of its own: the children of the one that runs the tests are not ours to kill
     script = KILLING.format(path=sys.path)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=20, check=True
+    )
     pids = [int(pid) for pid in done.stdout.split()]
     assert len(pids) == 2
     for pid in pids:

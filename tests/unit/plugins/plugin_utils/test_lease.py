@@ -214,47 +214,5 @@ def test_a_script_cut_anywhere_runs_nothing(member):
     assert member.run(script).rc == 0 and file(member, "lease").exists()
 
 
-OWNERS = [
-    "o'neil",
-    'a "quoted" one',
-    "$(touch PWNED)",
-    "`touch PWNED`",
-    "back\\nslash\\c",
-    "a; touch PWNED",
-    "-n",
-    "%s",
-]
-
-
-@pytest.mark.parametrize("owner", OWNERS)
-def test_no_owner_reaches_the_shell_and_the_next_run_reads_it_as_it_is(member, owner):
-    member.home.joinpath("cwd").mkdir()
-    assert acquire(member, mine(owner=owner)).rc == 0
-    rule, detail = refused(acquire(member, mine("run-b")))
-    assert rule == "lease_held" and detail.startswith(f"run-a by {owner}, ") and detail.endswith(" s left")
-    assert not list(member.home.rglob("PWNED")) and not Path("/PWNED").exists()
-
-
-def test_an_owner_of_several_lines_cannot_write_its_own_expiry(member):
-    acquire(member, mine(owner="eve\nuntil=99999999999\nboot=forged"))
-    _rule, detail = refused(acquire(member, mine("run-b")))
-    assert detail.startswith("run-a by eve until=99999999999 boot=forged, ")
-    assert int(detail.split(", ")[-1].removesuffix(" s left")) <= 60
-
-
-@pytest.mark.parametrize("run", ["", "two words", "a\nuntil=9", "$(id)", "o'neil", "-n", "../x"])
-def test_a_run_id_that_is_no_slug_is_refused_before_any_script_is_made(run):
-    with pytest.raises(ValueError, match="run id"):
-        Lease(SERVICE, run, 1)
-
-
-@pytest.mark.parametrize("service", ["", "..", "../other", "a/b", "two words", "a\nb"])
-def test_a_service_that_is_no_plain_name_is_refused(service):
-    with pytest.raises(ValueError, match="service"):
-        Lease(service, "run-a", 1)
-    with pytest.raises(ValueError, match="service"):
-        lease.variables(service)
-
-
 def test_without_a_lease_nothing_is_checked_and_the_state_directory_is_made(member):
     assert member.run(guarded(None, SERVICE, 'test -d "$state" && echo acted')).lines == ["acted"]

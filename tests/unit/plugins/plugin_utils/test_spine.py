@@ -46,13 +46,22 @@ PRIMARY = Observation(
 @pytest.fixture
 def begun(tmp_path):
     run.forget()
-    yield run.begin(verb="failover", inputs=INPUTS, plan=PLAN, services={"payments-db": SERVICE}, runs_directory=str(tmp_path / "runs"))
+    yield run.begin(
+        verb="failover",
+        inputs=INPUTS,
+        plan=PLAN,
+        services={"payments-db": SERVICE},
+        runs_directory=str(tmp_path / "runs"),
+    )
     run.forget()
 
 
 def hostvars(**members):
     """What Ansible knows of db1 and db2; a member that is not named has no facts at all."""
-    return {host: {"ansible_facts": {"continuity_observed": members[host]}} if host in members else {} for host in ("db1", "db2")}
+    return {
+        host: {"ansible_facts": {"continuity_observed": members[host]}} if host in members else {}
+        for host in ("db1", "db2")
+    }
 
 
 def as_fact(seen: Observation) -> dict:
@@ -81,7 +90,7 @@ def test_a_member_that_gave_no_facts_was_not_reached(begun, facts):
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [(None, "not asked"), ({}, "not asked"), ({"reachable": False}, "not asked"),
-     ({"reachable": False, "reason": "tsig_badkey", "values": ["1"]}, "tsig_badkey")],
+     ({"reachable": False, "reason": "tsig_badkey", "value": ["1"]}, "tsig_badkey")],
 )  # fmt: skip
 def test_an_endpoint_that_was_not_read_is_unreachable_and_says_why(begun, answer, problem):
     (endpoint,) = view(begun, {NAME: answer} if answer is not None else {}).endpoints
@@ -91,7 +100,9 @@ def test_an_endpoint_that_was_not_read_is_unreachable_and_says_why(begun, answer
 def test_an_endpoint_says_where_clients_are_sent_and_who_holds_the_claim(begun):
     claim = {"state": "claimed", "epoch": 7, "run_id": "run-b", "owner": "bob@ops", "seconds_left": 12.5}
     problems = [{"message": "two values"}, {"message": "no guard"}]
-    (endpoint,) = view(begun, {NAME: {"reachable": True, "values": ["198.51.100.11"], "claim": claim, "problems": problems}}).endpoints
+    (endpoint,) = view(
+        begun, {NAME: {"reachable": True, "value": ["198.51.100.11"], "claim": claim, "problems": problems}}
+    ).endpoints
     assert (endpoint.reachable, endpoint.values, endpoint.epoch) == (True, ("198.51.100.11",), 7)
     assert (endpoint.claim_run, endpoint.claim_owner, endpoint.claim_seconds_left) == ("run-b", "bob@ops", 12.5)
     assert endpoint.problem == "two values; no guard"
@@ -126,10 +137,19 @@ def test_without_exactly_one_primary_the_last_sight_stays(begun):
 
 @pytest.mark.parametrize(
     "content",
-    [None, "", '{"time": 5.0, "member": "db1", "posi', "[]", "null", "{}", '{"time": "x", "member": "a", "position": 1, "followers": {}}',
-     '{"time": 5, "member": "a", "position": "here", "followers": {}}',
-     '{"time": 5, "member": "a", "position": 1, "followers": null}', b"\xff\xfe"],
-)  # fmt: skip
+    [
+        None,
+        "",
+        "[]",
+        "null",
+        "{}",
+        b"\xff\xfe",
+        '{"time": 5.0, "member": "db1", "posi',
+        '{"time": "x", "member": "a", "position": 1, "followers": {}}',
+        '{"time": 5, "member": "a", "position": "here", "followers": {}}',
+        '{"time": 5, "member": "a", "position": 1, "followers": null}',
+    ],
+)
 def test_a_sight_that_is_missing_or_torn_is_none(begun, content):
     if content is not None:
         kept(begun).parent.mkdir(parents=True)

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p 5432 -d postgres -f -"
+PSQL = (
+    "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 "
+    "-h /var/run/postgresql -p 5432 -d postgres -f -"
+)
 
 
 def ask(member: Host, statement: str) -> str:

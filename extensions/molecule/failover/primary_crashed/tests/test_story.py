@@ -10,7 +10,10 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p 5432 -d postgres -f -"
+PSQL = (
+    "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 "
+    "-h /var/run/postgresql -p 5432 -d postgres -f -"
+)
 
 
 def ask(member: Host, statement: str) -> str:
@@ -24,13 +27,8 @@ def test_the_standby_is_primary_and_takes_writes(db2: Host) -> None:
 
 def test_no_commit_waits_for_the_dead_standby(db2: Host) -> None:
     assert ask(db2, "show synchronous_standby_names") == ""
-    assert (
-        ask(
-            db2,
-            "set statement_timeout = '3s'; create table if not exists story (n int); insert into story values (1); select 1",
-        )
-        == "1"
-    )
+    write = "create table if not exists story (n int); insert into story values (1); select 1"
+    assert ask(db2, f"set statement_timeout = '3s'; {write}") == "1"
 
 
 def test_the_old_primary_is_fenced_also_over_a_reboot(db1: Host, by_hand: Callable[..., str]) -> None:

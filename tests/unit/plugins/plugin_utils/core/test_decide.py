@@ -135,52 +135,56 @@ def test_rejoin_restores_the_synchronous_promise() -> None:
     assert step_members(decide(async_only, ask("rejoin")).steps, "rejoin") == ["db1"]
 
 
+FAILOVER = ask("failover", target_site="dc2")
+SWITCHOVER = ask("switchover", target_site="dc2")
 REFUSED: list[tuple[str, View, Request, str, str, str]] = [
-    ("unreachable old primary", view(gone(), alone()), ask("failover", target_site="dc2"),
+    ("unreachable old primary", view(gone(), alone()), FAILOVER,
      "old_primary_unfenced", "db1 cannot be reached", "proof"),
-    ("lag over rpo", view(crashed(), alone(lag_seconds=301.0)), ask("failover", target_site="dc2"),
+    ("lag over rpo", view(crashed(), alone(lag_seconds=301.0)), FAILOVER,
      "lag_over_rpo", "301.0 s", "300 s"),
-    ("lag unknown", view(crashed(), alone(lag_seconds=None)), ask("failover", target_site="dc2"),
+    ("lag unknown", view(crashed(), alone(lag_seconds=None)), FAILOVER,
      "lag_unknown", "unknown", "known lag"),
-    ("rpo 0 never seen synchronous", view(crashed(), alone(), rpo=0.0), ask("failover", target_site="dc2"),
+    ("rpo 0 never seen synchronous", view(crashed(), alone(), rpo=0.0), FAILOVER,
      "synchronous_unproven", "never seen", "sync"),
-    ("rpo 0 seen asynchronous", view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"})),
-     ask("failover", target_site="dc2"), "synchronous_unproven", "async, 9 s ago", "sync"),
+    ("rpo 0 seen asynchronous",
+     view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"})), FAILOVER,
+     "synchronous_unproven", "async, 9 s ago", "sync"),
     ("rpo 0 asynchronous switchover", view(primary(followers={"db2": "async"}), replica(), rpo=0.0),
-     ask("switchover", target_site="dc2"), "synchronous_unproven", "async", "sync"),
+     SWITCHOVER, "synchronous_unproven", "async", "sync"),
     ("rpo 0 asynchronous assess", view(primary(followers={"db2": "async"}), replica(), rpo=0.0), ask("assess"),
      "synchronous_unproven", "async", "sync"),
-    ("no replica", view(crashed(), crashed("db2", "dc2")), ask("failover", target_site="dc2"), "no_replica", "stopped", "replica"),
-    ("target unreachable", view(crashed(), gone("db2", "dc2")), ask("failover", target_site="dc2"),
+    ("no replica", view(crashed(), crashed("db2", "dc2")), FAILOVER, "no_replica", "stopped", "replica"),
+    ("target unreachable", view(crashed(), gone("db2", "dc2")), FAILOVER,
      "target_unreachable", "no answer", "answer"),
-    ("other cluster", view(primary(), replica(system_id="8")), ask("switchover", target_site="dc2"), "other_cluster", "db2=8", "one"),
-    ("other cluster, dead primary", view(crashed(), alone(system_id="8")), ask("failover", target_site="dc2"),
+    ("other cluster", view(primary(), replica(system_id="8")), SWITCHOVER, "other_cluster", "db2=8", "one"),
+    ("other cluster, dead primary", view(crashed(), alone(system_id="8")), FAILOVER,
      "other_cluster", "db1=7", "one"),
-    ("two primaries", view(primary(), primary("db2", "dc2")), ask("failover", target_site="dc2"), "two_primaries", "db1, db2", "one"),
-    ("primary alive", view(primary(), replica()), ask("failover", target_site="dc2"), "primary_alive", "db1", "no running primary"),
-    ("primary seen by the replica", view(gone(), replica()), ask("failover", target_site="dc2"), "primary_seen", "db2", "no live"),
-    ("not streaming", view(primary(followers={}), replica(receiving=False)), ask("switchover", target_site="dc2"),
+    ("two primaries", view(primary(), primary("db2", "dc2")), FAILOVER, "two_primaries", "db1, db2", "one"),
+    ("primary alive", view(primary(), replica()), FAILOVER, "primary_alive", "db1", "no running primary"),
+    ("primary seen by the replica", view(gone(), replica()), FAILOVER, "primary_seen", "db2", "no live"),
+    ("not streaming", view(primary(followers={}), replica(receiving=False)), SWITCHOVER,
      "not_streaming", "not attached", "db1"),
-    ("another timeline", view(primary(timeline=2), replica()), ask("switchover", target_site="dc2"), "timeline_differs", "1", "2"),
-    ("far behind", view(primary(position=50_000_000), replica()), ask("switchover", target_site="dc2"),
+    ("another timeline", view(primary(timeline=2), replica()), SWITCHOVER, "timeline_differs", "1", "2"),
+    ("far behind", view(primary(position=50_000_000), replica()), SWITCHOVER,
      "lag_too_large", "49999000 bytes", "16777216 bytes"),
-    ("lag over rpo, planned", view(primary(position=2000), replica(lag_seconds=400.0)), ask("switchover", target_site="dc2"),
+    ("lag over rpo, planned", view(primary(position=2000), replica(lag_seconds=400.0)), SWITCHOVER,
      "lag_over_rpo", "400.0 s", "300 s"),
-    ("no primary", view(crashed(), replica()), ask("switchover", target_site="dc2"), "no_primary", "none", "one"),
-    ("arbiter unreachable", view(crashed(), alone(), reachable=False, values=()), ask("failover", target_site="dc2"),
+    ("no primary", view(crashed(), replica()), SWITCHOVER, "no_primary", "none", "one"),
+    ("arbiter unreachable", view(crashed(), alone(), reachable=False, values=()), FAILOVER,
      "arbiter_unreachable", "no answer", "answer"),
     ("claim held", view(primary(), replica(), claim_run="run-2", claim_owner="ann@desk", claim_seconds_left=50.0),
-     ask("switchover", target_site="dc2"), "claim_held", "run-2 by ann@desk", "another run"),
+     SWITCHOVER, "claim_held", "run-2 by ann@desk", "another run"),
     ("endpoint not pointed", view(crashed(), primary("db2", "dc2"), values=(ADDRESS["db1"],)), ask("rejoin"),
      "endpoint_elsewhere", ADDRESS["db1"], ADDRESS["db2"]),
-    ("rejoin of the unreachable", view(gone(), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)), ask("rejoin"),
-     "member_unreachable", "no answer", "answer"),
+    ("rejoin of the unreachable", view(gone(), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)),
+     ask("rejoin"), "member_unreachable", "no answer", "answer"),
     ("an older timeline", view(crashed(promotion={"member": "db1", "epoch": 3, "timeline": 5}), alone()),
-     ask("failover", target_site="dc2"), "timeline_behind", "1", "5"),
+     FAILOVER, "timeline_behind", "1", "5"),
     ("newer data elsewhere", view(crashed(), alone(), alone(member="db3", site="dc3", position=2000)),
-     ask("failover", target_site="dc2"), "newer_replica", "1000", "2000"),
-    ("a smaller setting", view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})),
-     ask("switchover", target_site="dc2"), "setting_too_small", "max_connections = 50", "at least 100"),
+     FAILOVER, "newer_replica", "1000", "2000"),
+    ("a smaller setting",
+     view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})), SWITCHOVER,
+     "setting_too_small", "max_connections = 50", "at least 100"),
     ("no such site", view(primary(), replica()), ask("switchover", target_site="dc9"), "no_target", "dc9", "dc1, dc2"),
 ]  # fmt: skip
 
@@ -261,6 +265,9 @@ def test_leaving_a_site_that_holds_nothing_is_nothing_to_do() -> None:
 
 # Random states: every member in any condition, any endpoint, any request.
 roles = st.sampled_from(["primary", "replica", "none", "unknown"])
+modes = st.sampled_from(["sync", "async"])
+sites = st.sampled_from([None, "dc1", "dc2"])
+waivers = st.sets(st.sampled_from(sorted(WAIVABLE_RULES)))
 
 
 @st.composite
@@ -272,9 +279,10 @@ def observations(draw: Any, member: str, site: str) -> Observation:
     return Observation(
         member, site, reachable=True, running=running, role=role, writable=role == "primary", address=ADDRESS[member],
         position=draw(st.none() | st.integers(0, 5000)), lag_seconds=draw(st.none() | st.floats(0, 1000)),
-        system_id=draw(st.sampled_from(["7", "7", "7", "8"])), timeline=draw(st.integers(1, 3)), epoch=draw(st.integers(0, 9)),
-        fenced=role == "none" and draw(st.booleans()), receiving=draw(st.booleans()) if role == "replica" else None,
-        followers={m: draw(st.sampled_from(["sync", "async"])) for m in ADDRESS if draw(st.booleans())} if role == "primary" else {},
+        system_id=draw(st.sampled_from(["7", "7", "7", "8"])), timeline=draw(st.integers(1, 3)),
+        epoch=draw(st.integers(0, 9)), fenced=role == "none" and draw(st.booleans()),
+        receiving=draw(st.booleans()) if role == "replica" else None,
+        followers={m: draw(modes) for m in ADDRESS if draw(st.booleans())} if role == "primary" else {},
         engine={"stopped_cleanly": role == "none" and draw(st.booleans())},
     )  # fmt: skip
 
@@ -291,10 +299,12 @@ def cases(draw: Any) -> tuple[View, Request]:
     )
     request = ask(
         draw(st.sampled_from(["assess", "switchover", "failover", "rejoin", "failback"])),
-        target_site=draw(st.sampled_from([None, "dc1", "dc2"])), source_site=draw(st.sampled_from([None, "dc1", "dc2"])),
-        waive=tuple(draw(st.sets(st.sampled_from(sorted(WAIVABLE_RULES))))), reason=draw(st.sampled_from(["", "because"])),
+        target_site=draw(sites),
+        source_site=draw(sites),
+        waive=tuple(draw(waivers)),
+        reason=draw(st.sampled_from(["", "because"])),
         accept_data_loss_seconds=draw(st.none() | st.just(900.0)),
-    )  # fmt: skip
+    )
     return state, request
 
 
@@ -343,11 +353,10 @@ def reached(state: View, decision: Decision) -> View:
     followers = dict(observed[new].followers)
     for member in step_members(decision.steps, "rejoin"):
         followers[member] = "sync"
-        observed[member] = dataclasses.replace(
-            observed[member], running=True, role="replica", writable=False, receiving=True, timeline=timeline, fenced=False,
-            engine={})  # fmt: skip
-    observed[new] = dataclasses.replace(
-        observed[new], running=True, role="primary", writable=True, timeline=timeline, followers=followers, receiving=None)  # fmt: skip
+        follows = {"role": "replica", "writable": False, "receiving": True, "fenced": False, "engine": {}}
+        observed[member] = dataclasses.replace(observed[member], running=True, timeline=timeline, **follows)
+    leads = {"role": "primary", "writable": True, "receiving": None, "followers": followers}
+    observed[new] = dataclasses.replace(observed[new], running=True, timeline=timeline, **leads)
     moved = {"point"} & {step.name for step in decision.steps}
     endpoints = tuple(dataclasses.replace(e, values=(observed[new].address,)) if moved else e for e in state.endpoints)
     return dataclasses.replace(state, observed=observed, endpoints=endpoints)
@@ -361,7 +370,16 @@ def test_deciding_again_on_the_reached_state_gives_no_steps(case: tuple[View, Re
     if not decision.steps:
         return
     again = decide(reached(state, decision), request)
-    assert again.steps == () and not again.refusals, (decision, again)
+    # A rejoin goes on with those it reaches; the others stay named, so that nobody takes the redundancy for whole
+    lost = request.verb == "rejoin" and any(not observed.reachable for observed in state.observed.values())
+    assert again.steps == () and set(rules(again)) <= ({"member_unreachable"} if lost else set()), (decision, again)
+
+
+def test_a_rejoin_goes_on_with_those_it_reaches() -> None:
+    three = (gone(), primary("db2", "dc2", followers={}), crashed("db3", "dc2", fenced=True))
+    decision = decide(view(*three, values=(ADDRESS["db2"],)), ask("rejoin"))
+    assert step_members(decision.steps, "rejoin") == ["db3"]
+    assert decision.redundancy == "not following: db1, db3"
 
 
 @settings(max_examples=500, deadline=None)

@@ -64,7 +64,9 @@ def test_what_came_after_the_outage_began_does_not_count_as_lost() -> None:
     assert seconds(None, ask(outage_started=NOW - 300)) == 0.0
 
 
-@pytest.mark.parametrize(("mode", "none_lost"), [("sync", True), ("quorum", True), ("async", False), ("potential", False)])
+@pytest.mark.parametrize(
+    ("mode", "none_lost"), [("sync", True), ("quorum", True), ("async", False), ("potential", False)]
+)
 def test_a_target_that_confirmed_every_commit_lost_none(mode: str, none_lost: bool) -> None:
     assert loss.was_synchronous(view(seen(9, mode)), target()) is none_lost
     assert (seconds(seen(9, mode), lag_seconds=None, position=0) == 0.0) is none_lost
@@ -78,7 +80,9 @@ def test_a_sight_of_the_target_itself_as_primary_proves_nothing() -> None:
 
 def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
     text = loss.describe(view(seen(9)), ask(), target())
-    assert text == "possible loss: at most 9.0 s (from the last sight of the primary; last sight of the primary 9 s ago)"
+    assert (
+        text == "possible loss: at most 9.0 s (from the last sight of the primary; last sight of the primary 9 s ago)"
+    )
     assert "at most 40.0 s (from the age of the newest replayed commit)" in loss.describe(view(), ask(), target())
 
 
@@ -91,10 +95,11 @@ def test_what_a_failover_would_lose_now() -> None:
     assert "unknown bytes, unknown (db2 is not attached)" in loss.describe_now(blind, target(lag_seconds=None))
 
 
-LAGS = st.none() | st.floats(0, 10_000)
+# Whole seconds: the test compares sums of floats
+SECONDS = st.none() | st.integers(0, 10_000).map(float)
 
 
-@given(LAGS, st.none() | st.floats(0, 10_000), st.integers(0, 10), st.integers(0, 10), st.none() | st.floats(0, 10_000))
+@given(SECONDS, SECONDS, st.integers(0, 10), st.integers(0, 10), SECONDS)
 def test_no_bound_is_better_than_what_proves_it(
     lag: float | None, ago: float | None, position: int, seen_at: int, outage: float | None
 ) -> None:
@@ -105,4 +110,4 @@ def test_no_bound_is_better_than_what_proves_it(
     proofs = [max(0.0, lag - since)] if lag is not None else []
     if ago is not None and position >= seen_at:
         proofs.append(max(0.0, (NOW - since) - (NOW - ago)))
-    assert found == pytest.approx(min(proofs)) if proofs else found is None
+    assert found == (min(proofs) if proofs else None)

@@ -227,7 +227,7 @@ def test_an_editors_value_is_kept(endpoint: Endpoint, fast: bool) -> None:
     endpoint.edit(OTHER)
     with failing("conflict") as caught:
         endpoint.switch(endpoint.wanted(claim), claim["guard"] if fast else None)
-    assert caught.value.fields["before"]["values"] == [OTHER]
+    assert caught.value.fields["before"]["value"] == [OTHER]
     assert endpoint.values() == [OTHER]
 
 
@@ -319,7 +319,7 @@ def race(rounds: list[Callable[[], Any]]) -> list[str]:
 
 
 def test_of_two_operators_exactly_one_claims(name_servers: NameServers) -> None:
-    for _ in range(20):
+    for _turn in range(20):
         endpoint = Endpoint(name_servers)
         ends = race([lambda e=endpoint: e.claim("run-a"), lambda e=endpoint: e.claim("run-b")])
         assert ends == ["claim_held", "claimed"]
@@ -327,7 +327,7 @@ def test_of_two_operators_exactly_one_claims(name_servers: NameServers) -> None:
 
 def test_of_two_operators_exactly_one_switches(name_servers: NameServers) -> None:
     """Also without claims: the record's own value decides."""
-    for _ in range(20):
+    for _turn in range(20):
         endpoint = Endpoint(name_servers)
         one, two = endpoint.wanted(value=NEW), endpoint.wanted(value=OTHER)
         ends = race([lambda e=endpoint, w=one: e.switch(w), lambda e=endpoint, w=two: e.switch(w)])
@@ -457,7 +457,7 @@ def test_everything_is_observed_and_the_servers_are_found(endpoint: Endpoint) ->
     claim = endpoint.claim()
     with endpoint.client() as client:
         result = observe(endpoint.target, "A", client, None, ask_server, Clock())
-    assert (result["reachable"], result["values"], result["ttl"], result["problems"]) == (True, [OLD], 5, [])
+    assert (result["reachable"], result["value"], result["ttl"], result["problems"]) == (True, [OLD], 5, [])
     assert (result["epoch"], result["claim"]["run_id"], result["guard"]) == (1, "run-a", claim["guard"])
     port = endpoint.servers.ports[PRIMARY]
     assert [server["address"] for server in result["servers"]] == [
@@ -472,7 +472,7 @@ def test_a_wrong_key_does_not_hide_the_values(endpoint: Endpoint) -> None:
     with endpoint.client(key=key("stranger")) as client, endpoint.client(key=None) as unsigned:
         target = replace(endpoint.target, authoritative=(endpoint.address(DEAF),))
         result = observe(target, "A", client, unsigned, ask_server, Clock())
-    assert (result["reachable"], result["values"]) == (True, [OLD])
+    assert (result["reachable"], result["value"]) == (True, [OLD])
     assert [problem["reason"] for problem in result["problems"]] == ["tsig_badkey"]
     assert result["servers"][1]["state"] == "stale"
 
@@ -480,7 +480,7 @@ def test_a_wrong_key_does_not_hide_the_values(endpoint: Endpoint) -> None:
 def test_a_claim_is_checked_fast_enough_to_do_it_right_before_promotion(endpoint: Endpoint) -> None:
     endpoint.claim()
     times = []
-    for _ in range(10):
+    for _turn in range(10):
         started = time.perf_counter()
         with endpoint.client() as client:
             assert Claims(endpoint.target, Claimant("run-a", "a@here"), client, Clock()).observe()["usable"]

@@ -152,7 +152,7 @@ def test_anything_may_be_expected_with_a_reason() -> None:
 
 
 def test_a_weak_algorithm_is_taken_when_it_is_allowed() -> None:
-    target, _ = read_switch({**GOOD, "key": {**GOOD["key"], "algorithm": "hmac-sha1", "allow_weak": True}})
+    target, _wanted = read_switch({**GOOD, "key": {**GOOD["key"], "algorithm": "hmac-sha1", "allow_weak": True}})
     assert target.key is not None
     assert target.key.algorithm == "hmac-sha1"
 

@@ -77,7 +77,7 @@ def test_all_fresh_is_verified(zone: MemoryZone) -> None:
     servers = result["servers"]
     assert isinstance(servers, list)
     assert [server["address"] for server in servers] == [str(PRIMARY), str(ONE), str(TWO)]
-    assert set(servers[1]) == {"address", "state", "serial", "values", "ttl", "elapsed_ms"}
+    assert set(servers[1]) == {"address", "state", "serial", "value", "ttl", "elapsed_ms"}
     assert result["clients_safe_at"] == "2027-01-15T08:00:30Z"
 
 
@@ -104,7 +104,7 @@ def test_a_stale_server_is_partial_and_named(zone: MemoryZone) -> None:
         verify(zone, Fleet(one=copy_of(zone), two=old_copy()), GOAL)
     assert caught.value.reason == caught.value.fields["status"] == "partial"
     assert caught.value.fields["clients_safe_at"] is None
-    assert caught.value.fields["servers"][2]["values"] == [OLD]
+    assert caught.value.fields["servers"][2]["value"] == [OLD]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def look(
 
 def test_everything_is_observed(zone: MemoryZone) -> None:
     result = look(zone, Fleet(one=copy_of(zone), two=old_copy()))
-    assert (result["reachable"], result["values"], result["ttl"], result["serial"]) == (True, [NEW], 5, zone.serial)
+    assert (result["reachable"], result["value"], result["ttl"], result["serial"]) == (True, [NEW], 5, zone.serial)
     assert (result["epoch"], result["guard"], result["problems"]) == (7, GUARD_TEXT, [])
     claim = result["claim"]
     assert isinstance(claim, dict)
@@ -176,7 +176,7 @@ def test_a_dead_primary_is_data_and_the_newest_other_server_speaks(zone: MemoryZ
     fleet = Fleet(one=old_copy(), two=copy_of(zone))
     zone.reachable = False
     result = look(zone, fleet)
-    assert (result["reachable"], result["source"], result["values"], result["epoch"]) == (False, str(TWO), [NEW], 7)
+    assert (result["reachable"], result["source"], result["value"], result["epoch"]) == (False, str(TWO), [NEW], 7)
     servers = result["servers"]
     assert isinstance(servers, list)
     assert [server["state"] for server in servers] == ["unreachable", "stale", "fresh"]
@@ -188,13 +188,13 @@ def test_a_dead_primary_is_data_and_the_newest_other_server_speaks(zone: MemoryZ
 def test_nobody_answers_is_data(zone: MemoryZone) -> None:
     zone.reachable = False
     result = look(zone, Fleet(one=SILENT, two=LAME))
-    assert (result["values"], result["source"], result["serial"], result["epoch"]) == (None, None, None, 0)
+    assert (result["value"], result["source"], result["serial"], result["epoch"]) == (None, None, None, 0)
 
 
 def test_a_record_that_does_not_exist_is_not_an_unknown_one(zone: MemoryZone) -> None:
     zone.remove(NAME, "A")
     result = look(zone, Fleet(one=copy_of(zone), two=copy_of(zone)))
-    assert (result["reachable"], result["values"], result["ttl"]) == (True, [], None)
+    assert (result["reachable"], result["value"], result["ttl"]) == (True, [], None)
 
 
 def test_a_wrong_key_is_a_problem_and_the_values_are_still_read(zone: MemoryZone) -> None:
@@ -203,7 +203,7 @@ def test_a_wrong_key_is_a_problem_and_the_values_are_still_read(zone: MemoryZone
             raise DnsError("tsig_badkey", "it does not know the key")
 
     result = look(Locked(), Fleet(one=copy_of(zone), two=copy_of(zone)), unsigned=zone)
-    assert (result["reachable"], result["values"]) == (True, [NEW])
+    assert (result["reachable"], result["value"]) == (True, [NEW])
     assert result["problems"] == [{"reason": "tsig_badkey", "message": "it does not know the key"}]
 
 

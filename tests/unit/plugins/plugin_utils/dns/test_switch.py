@@ -57,8 +57,8 @@ def test_record_and_guard_move_in_one_message(zone: MemoryZone, guard: str | Non
 @FAST
 def test_the_result_tells_before_and_after(zone: MemoryZone, guard: str | None) -> None:
     result = describe(switch(zone).run(guard), TARGET, "A", WANTED)
-    assert result["before"] == {"values": [OLD], "ttl": 30, "guard": MINE.text()}
-    assert (result["after"]["values"], result["after"]["ttl"]) == ([NEW], 5)
+    assert result["before"] == {"value": [OLD], "ttl": 30, "guard": MINE.text()}
+    assert (result["after"]["value"], result["after"]["ttl"]) == ([NEW], 5)
     assert (result["serial_before"], result["serial_after"]) == (1002, 1003)
     assert result["rollback"] == {"expected": [NEW], "value": [OLD]}
     assert result["applied_at"] == "2027-01-15T08:00:00Z"
@@ -88,7 +88,7 @@ def test_an_editors_value_is_kept(zone: MemoryZone, guard: str | None, values: t
     with pytest.raises(DnsRefused) as caught:
         switch(zone).run(guard)
     assert caught.value.reason == "conflict"
-    assert caught.value.fields["before"]["values"] == sorted(values)
+    assert caught.value.fields["before"]["value"] == sorted(values)
     assert caught.value.fields["value"] == [NEW]
     assert zone.stored(NAME, "A") == tuple(sorted(values))
     assert not zone.writes

@@ -64,7 +64,7 @@ def full() -> Iterator[Address]:
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         listener.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
+        fillers = [socket.socket() for _number in range(4)]
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())

@@ -132,7 +132,7 @@ def test_a_torn_last_line_is_found_repaired_and_recorded(journal, cut):
     append(journal.parent.parent, RUN, "payments-db", "fence", "done", {})
 
     assert verify(journal) == []
-    *_, repair, last = read(journal)
+    *_earlier, repair, last = read(journal)
     assert (repair["seq"], repair["step"], repair["state"], repair["data"]["bytes"]) == (
         6,
         "journal",
@@ -153,7 +153,7 @@ def test_a_file_that_is_torn_in_its_first_line_starts_again(tmp_path):
 
 
 def test_lines_longer_than_the_part_read_at_once(tmp_path):
-    for _ in range(3):
+    for _turn in range(3):
         append(tmp_path, RUN, "payments-db", "fence", "done", {"text": "x" * 30_000})
     assert verify(path_of(tmp_path, "payments-db")) == []
 

@@ -28,8 +28,9 @@ def service(*members, **other):
             "endpoints": [], **other}  # fmt: skip
 
 
-def found(services, groups=GROUPS, sites=SITES):
-    return machine_findings(services, sites, groups, member_sites(sites, groups))
+def found(services, groups=None):
+    groups = GROUPS if groups is None else groups
+    return machine_findings(services, SITES, groups, member_sites(SITES, groups))
 
 
 def test_a_correct_inventory_breaks_no_rule():

@@ -62,7 +62,7 @@ class Machine(FakeMember):
         return Cluster.from_member(self.member())
 
     def says(self, answer: object, rc: int = 0, seconds: float = 0) -> None:
-        """psql prints this (a dict as JSON, a text as it is), after `seconds`; what it was asked is kept in psql.sql."""
+        """psql prints this (a dict as JSON, a text as it is) after `seconds`; what it was asked stays in psql.sql."""
         text = json.dumps(answer) if isinstance(answer, dict) else str(answer)
         (self.home / "psql.answer").write_text(text + "\n")
         self.program(

@@ -29,17 +29,25 @@ def held(machine):
     return machine
 
 
+PSQL = r"""
+sql=$(cat); printf '%s' "$sql" >> @HOME@/psql.sql
+case $sql in
+  *pg_stat_activity*) cat @HOME@/sessions ;;
+  *gset*) printf '@@protection "db1"\nt\n'; cat @HOME@/server ;;
+esac
+"""
+PG_CTL = r"""
+case $1 in
+  status) [ -e @HOME@/stopped ] && exit 3; exit 0 ;;
+  stop) touch @HOME@/stopped; rm -f @HOME@/socket/.s.PGSQL.5432 ;;
+esac
+"""
+
+
 def running(machine) -> None:
     """A server that answers, and stops as soon as it is told to."""
-    machine.program(
-        "psql",
-        "sql=$(cat); printf '%s' \"$sql\" >> @HOME@/psql.sql\n"
-        "case $sql in *pg_stat_activity*) cat @HOME@/sessions ;; *gset*) printf '@@protection \"db1\"\\nt\\n'; cat @HOME@/server ;; esac",
-    )
-    machine.program(
-        "pg_ctl",
-        "case $1 in status) [ -e @HOME@/stopped ] && exit 3; exit 0 ;; stop) touch @HOME@/stopped; rm -f @HOME@/socket/.s.PGSQL.5432 ;; esac",
-    )
+    machine.program("psql", PSQL)
+    machine.program("pg_ctl", PG_CTL)
     (machine.home / "socket" / ".s.PGSQL.5432").touch()
     (machine.home / "sessions").write_text("[]\n")
     (machine.home / "server").write_text(json.dumps(SERVER) + "\n")

@@ -36,9 +36,14 @@ def follow(member, **args):
 def sent(member):
     """What each script was for, by the command that only it holds."""
     marks = {
-        "observe": "continuity_epoch; cat", "rewind": "pg_rewind --target", "clone": "pg_basebackup -D", "progress": "-p Result",
-        "renew": "seconds=120", "swap": "/usr/bin/mv -T", "start": "systemctl start",
-    }  # fmt: skip
+        "observe": "continuity_epoch; cat",
+        "rewind": "pg_rewind --target",
+        "clone": "pg_basebackup -D",
+        "progress": "-p Result",
+        "renew": "seconds=120",
+        "swap": "/usr/bin/mv -T",
+        "start": "systemctl start",
+    }
     return [next(name for name, mark in marks.items() if mark in script) for script in member.scripts]
 
 

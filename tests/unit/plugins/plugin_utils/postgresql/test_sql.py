@@ -34,7 +34,7 @@ def test_a_literal_with_a_nul_is_refused():
 def test_a_position_reads_back_as_the_same_number(position):
     text = sql.position_text(position)
     assert sql.position_bytes(text) == position
-    high, _, low = text.partition("/")
+    high, _slash, low = text.partition("/")
     assert len(high) <= 8 and len(low) <= 8 and text == text.upper()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ from fake_member import FakeMember
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream, sudo_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member
 
 SERVICE = "payments-db"
@@ -80,7 +81,8 @@ class Server(FakeMember):
         self.hook(
             UNIT, "start",
             f"[ \"$(cat {unit}/LoadState 2>/dev/null)\" != masked ] || exit 1\n"
-            f"{pg_ctl} -l {self.home}/log -o '{options}' -w -s start < /dev/null > /dev/null 2>&1 && echo active > {unit}/ActiveState",
+            f"{pg_ctl} -l {self.home}/log -o '{options}' -w -s start < /dev/null > /dev/null 2>&1 && "
+            f"echo active > {unit}/ActiveState",
         )  # fmt: skip
         # As systemd does, notice that the server has ended by itself
         ended = f"[ ! -d /proc/$(head -n 1 {self.data}/postmaster.pid 2>/dev/null || echo none) ]"
@@ -123,6 +125,12 @@ class Server(FakeMember):
     def run(self, script: str, seconds: float = 30.0):
         # Both members are on this machine: each keeps its state below its own home
         return super().run(script.replace("/STATE/", f"{self.state}/"), seconds)
+
+    def rights(self, other: Server) -> set[tuple[str, str]]:
+        """(user, command) of all that the printed sudoers file would allow here."""
+        rules = sudo_rules(Cluster.from_member(self.member()), [Upstream("127.0.0.1", other.port)], "login")
+        parsed = [re.fullmatch(r"login ALL=\((\S+)\) NOPASSWD: (.*)", rule) for rule in rules]
+        return {(match[1], re.sub(r"\\(.)", r"\1", match[2])) for match in parsed if match}
 
     def see(self) -> Observation:
         return self.steps.observed()
@@ -200,6 +208,8 @@ def pair(template, monkeypatch):
         assert bring_back(db2, db1)["method"] == "clone"
         shutil.rmtree(db2.home / "data.kept")
         yield db1, db2
+        for server, other in ((db1, db2), (db2, db1)):
+            assert server.rights(other) >= {(user, " ".join(argv)) for user, argv in server.commands}
     finally:
         for server in (db1, db2):
             server.kill()

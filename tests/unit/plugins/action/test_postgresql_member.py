@@ -1,0 +1,131 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from fake_action import made
+
+from ansible_collections.continuity.dr.plugins.action.postgresql_member import ActionModule
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Unreachable
+
+ARGS = {"service": "shop", "member": {"host": "db1", "cluster": "15/main"}}
+STOPPED = """@@sessions [{"user": "app"}]
+@@changed
+@@controldata
+Database cluster state: shut down
+Latest checkpoint location: 0/1000
+Latest checkpoint's TimeLineID: 1
+"""
+SERVER = {"timeline": 2, "position": 9000, "system_id": "7", "recovery": False, "writable": True}
+PROMOTED = f'@@protection "db2"\n@@changed\n{json.dumps(SERVER)}\n'
+BRANCH = {"timeline": 2, "position": 9000, "system_id": "7", "history": "", "recovery": False}
+
+
+def bring(answer, check_mode=False, facts=None, **args):
+    """Run the action; `answer` is what the member's shell leaves, or raises."""
+    action = made(ActionModule, {**ARGS, **args}, check_mode=check_mode)
+    action.scripts = []
+
+    def execute(script, timeout=10.0, connect=3.0):
+        action.scripts.append(script)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer if isinstance(answer, Output) else Output(0, answer, "")
+
+    action.execute = execute
+    result = action.run(task_vars={"ansible_facts": facts or {}, "inventory_hostname": "shop"})
+    return result, action.scripts
+
+
+def test_a_stop_leaves_the_proof_and_the_time_of_the_freeze_for_the_next_steps():
+    before = time.time()
+    result, _scripts = bring(STOPPED, state="stopped", facts={"continuity_fenced": {"db9": 1.0}})
+    assert (result["changed"], result["position"], result["timeline"]) == (True, 4096, 1)
+    facts = result["ansible_facts"]
+    assert facts["continuity_demoted"]["position"] == 4096
+    assert facts["continuity_fenced"]["db9"] == 1.0 and before <= facts["continuity_fenced"]["db1"] <= time.time()
+
+
+def test_a_promotion_leaves_where_the_new_timeline_began():
+    result, (script,) = bring(PROMOTED, state="primary", proof_position=4096)
+    assert result["ansible_facts"]["continuity_promoted"]["timeline"] == 2 and result["recorded"] is True
+    assert "proof bigint := 4096;" in script
+
+
+def test_settled_leaves_its_branch_and_no_fact():
+    result, (script,) = bring(json.dumps(BRANCH), state="settled", synchronous=["db2"])
+    assert result["branch"] == BRANCH and "ansible_facts" not in result
+    assert """synchronous_standby_names = '"db2"'""" in script
+
+
+def test_a_refusal_of_the_member_fails_as_refused_with_its_rule():
+    result, _scripts = bring(Output(43, "@@refused stale_epoch 9\n", ""), state="stopped", run_id="run-a", epoch=8)
+    assert (result["failed"], result["changed"], result["refused"]) == (True, False, True)
+    (refusal,) = result["refusals"]
+    assert (refusal["rule"], refusal["measured"], refusal["limit"]) == ("stale_epoch", "9", "the lease of run run-a")
+    assert "run assess" in refusal["hint"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "fact"),
+    [
+        (
+            Output(1, "@@failed checkpoint\n", "psql: error: gone\n"),
+            "checkpoint_failed",
+            ("output", "@@failed checkpoint\n"),
+        ),
+        (STOPPED.replace("shut down", "in production"), "unclean_stop", ("control_state", "in production")),
+        (Unreachable("db1 gave no answer within 3 s"), "unreachable", ("reachable", False)),
+    ],
+    ids=["a step fails", "not stopped cleanly", "not reached"],
+)
+def test_a_failure_has_its_reason_and_what_is_known(answer, reason, fact):
+    result, _scripts = bring(answer, state="stopped")
+    assert (result["failed"], result["changed"], result["reason"]) == (True, False, reason)
+    assert result[fact[0]] == fact[1] and "ansible_facts" not in result
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({"state": "stopped", "member": {"host": "db1"}}, "give <version>/<name>"),
+        ({"state": "stopped", "member": {"cluster": "15/main"}}, "host: give the name"),
+        ({"state": "stopped", "upstream": {"port": 5432}}, "host: give the name"),
+        ({"state": "stopped", "upstream": {"host": "db2 sslmode=disable"}}, "letters, digits"),
+        ({"state": "replica"}, "needs upstream and history"),
+        ({"state": "replica", "upstream": {"host": "db2"}, "history": {"timeline": 1}}, "history has no system_id"),
+        ({"state": "settled", "synchronous": ["a\nCONTINUITY_SQL\nid\n"]}, "CONTINUITY_SQL"),
+        ({"state": "stopped", "service": "../x"}, "service '../x'"),
+        ({"state": "stopped", "run_id": ""}, "run id ''"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_sent(args, text):
+    result, scripts = bring("", **args)
+    assert (result["failed"], result["reason"]) == (True, "bad_input") and text in result["msg"]
+    assert scripts == []
+
+
+def test_the_lease_is_checked_in_the_script_that_acts():
+    _result, (guarded,) = bring(STOPPED, state="stopped", run_id="run-a", epoch=8)
+    _result, (free,) = bring(STOPPED, state="stopped")
+    assert "run=run-a\nepoch=8\n" in guarded and "run=run-a" not in free
+    assert guarded.index("refuse lease_lost") < guarded.index("systemctl mask") and "refuse lease_lost" not in free
+
+
+@pytest.mark.parametrize(
+    ("state", "step"), [("stopped", "demote"), ("primary", "promote"), ("settled", "protect"), ("replica", "rejoin")]
+)
+def test_the_journal_knows_a_change_by_what_it_means_for_the_service(state, step, tmp_path):
+    run.forget()
+    begun = run.begin(verb="switchover", inputs={}, plan={}, services={"shop": {}}, runs_directory=str(tmp_path))
+    try:
+        bring(Unreachable("gone"), state=state, upstream={"host": "db2"}, history=BRANCH, proof_position=1)
+    finally:
+        run.forget()
+    written = journal.read(journal.path_of(begun.directory, "shop"))
+    assert [(e["step"], e["state"]) for e in written] == [(step, "started"), (step, "failed")]
+    assert written[0]["data"]["member"] == "db1"
