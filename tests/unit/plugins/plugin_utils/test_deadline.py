@@ -70,20 +70,20 @@ def test_nobody_who_catches_every_exception_swallows_it():
 
 
 def test_a_tasks_own_timeout_goes_on_with_what_is_left():
-    with task_timeout(0.4) as handler:
+    with task_timeout(0.9) as handler:
         with Deadline(0.2):
             time.sleep(0.1)
         assert signal.getsignal(signal.SIGALRM) is handler
-        assert 0 < armed() <= 0.31
+        assert 0 < armed() <= 0.81
         with pytest.raises(TaskTimeout):
             time.sleep(10)
 
 
 def test_a_tasks_own_timeout_goes_on_after_a_bound_that_was_reached():
-    with task_timeout(0.4):
+    with task_timeout(0.9):
         with pytest.raises(DeadlineExceeded), Deadline(0.1):
             time.sleep(10)
-        assert 0 < armed() <= 0.31
+        assert 0 < armed() <= 0.81
         with pytest.raises(TaskTimeout):
             time.sleep(10)
 
@@ -97,12 +97,12 @@ def test_a_tasks_own_timeout_that_is_shorter_holds_inside_too():
 
 def test_the_inner_bound_ends_first_and_the_outer_is_kept():
     started = time.monotonic()
-    with pytest.raises(DeadlineExceeded), Deadline(0.3):
+    with pytest.raises(DeadlineExceeded), Deadline(1):
         with pytest.raises(DeadlineExceeded), Deadline(0.1):
             time.sleep(10)
-        assert 0.1 <= time.monotonic() - started < 0.25
+        assert 0.1 <= time.monotonic() - started < 0.9
         time.sleep(10)
-    assert 0.3 <= time.monotonic() - started < 1
+    assert 1 <= time.monotonic() - started < 3
     assert armed() == 0
 
 

@@ -148,7 +148,7 @@ def test_two_scripts_are_never_at_work_at_once(member):
     slow = subprocess.Popen(
         ["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=member.environment
     )
-    slow.stdin.write(guarded(mine(), SERVICE, "echo locked; read never < /dev/null; sleep 3.6; echo ended"))
+    slow.stdin.write(guarded(mine(), SERVICE, "echo locked; read never < /dev/null; sleep 4.5; echo ended"))
     slow.stdin.close()
     assert slow.stdout.readline() == "locked\n"
     assert refused(member.run(guarded(mine(), SERVICE, "echo acted")))[0] == "member_busy"

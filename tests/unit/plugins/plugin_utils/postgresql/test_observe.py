@@ -110,6 +110,11 @@ def test_an_answer_that_was_cut_off_is_unknown_and_not_half_read(machine, server
     assert (seen.running, seen.role, seen.position) == (None, "unknown", None)
 
 
+def test_an_answer_of_a_client_that_failed_is_not_believed(machine, server):
+    machine.says(server("primary"), rc=1)
+    assert look(machine).role == "none", "pg_ctl finds no server: what the client printed is old"
+
+
 def test_garbage_is_no_answer():
     for garbage in ("", "motd\n@@psql\n{}", "\x00\xff", "@@service other\n@@psql_rc 0\n"):
         answer = observe.parse(garbage).get(SERVICE)
@@ -178,7 +183,7 @@ def test_replication_logins_are_tried_at_once_and_told_apart(machine, server):
     peers = [Upstream(f"198.51.100.{last}", 5432) for last in (1, 2, 3, 4)]
     started = time.monotonic()
     seen = look(machine, *peers)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 2.9, "one after the other they take 3 s and more"
     assert [(p.rule, p.measured) for p in seen.problems] == [("replication_login", r"FATAL: no * entry in C:\new")] * 3
     assert "198.51.100.2:5432" in seen.problems[0].message
 
