@@ -42,7 +42,7 @@ def _literal(path: Path, name: str) -> dict[str, Any]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             # The loader is a safe one: CSafeLoader, or SafeLoader where libyaml is missing.
-            return dict(yaml.load(ast.literal_eval(node.value), Loader=_Loader) or {})  # noqa: S506
+            return dict(yaml.load(ast.literal_eval(node.value), Loader=_Loader) or {})
     return {}
 
 

@@ -17,8 +17,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import status  # noqa: E402
-from topology import CHECKOUT, CLUSTERS, HERE, MACHINES, NETWORKS, machine  # noqa: E402
+import status  # noqa: E402 the path above comes first
+from topology import CHECKOUT, CLUSTERS, HERE, MACHINES, NETWORKS, machine  # noqa: E402 the path above comes first
 
 HEALTHY: dict[str, Any] = {
     "machines": {known.name: "reachable" for known in MACHINES},

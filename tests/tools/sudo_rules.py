@@ -13,7 +13,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build" / "collections"))
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import systemd  # noqa: E402 the path above comes first
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import (  # noqa: E402
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import (  # noqa: E402 the path above comes first
     Cluster,
     Upstream,
     sudo_rules,

@@ -39,12 +39,12 @@ class Table:
 
     def surviving(self, run_id: str) -> set[int]:
         """The numbers of the run's rows that the table holds now."""
-        rows = self._ask(f"SELECT seq FROM {self._quoted} WHERE run_id = $1", (run_id,))  # noqa: S608
+        rows = self._ask(f"SELECT seq FROM {self._quoted} WHERE run_id = $1", (run_id,))
         return {int(str(row[0])) for row in rows}
 
     def purge(self, run_id: str) -> int:
         """Delete the run's rows; returns how many there were."""
-        sql = f"WITH gone AS (DELETE FROM {self._quoted} WHERE run_id = $1 RETURNING 1) SELECT count(*) FROM gone"  # noqa: S608
+        sql = f"WITH gone AS (DELETE FROM {self._quoted} WHERE run_id = $1 RETURNING 1) SELECT count(*) FROM gone"
         return int(str(self._ask(sql, (run_id,))[0][0]))
 
     def missing(self, role: str) -> list[str]:

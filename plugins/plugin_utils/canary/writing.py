@@ -54,7 +54,7 @@ class RowWriter:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._names = Names(config.login.name, config.login.resolvers)
-        self._statement = f"INSERT INTO {quoted_table(config.table)} (run_id, seq) VALUES ($1, $2) RETURNING {IDENTITY}"  # noqa: S608
+        self._statement = f"INSERT INTO {quoted_table(config.table)} (run_id, seq) VALUES ($1, $2) RETURNING {IDENTITY}"
         self._session: Session | None = None
         self._look_again = False
         self._turn = 0

@@ -106,6 +106,8 @@ def switchover(view: View, request: Request, primary: Observation | None, target
         )
         return
     for other in view.others(target):
+        if other is not primary and other.reachable and not other.is_replica and not view.service.has_fence:
+            yield _no_fence(other)
         if other is not primary and not other.reachable:
             yield Refusal(
                 "missing_candidate",
@@ -247,9 +249,7 @@ def _unfenced(view: View, target: Observation) -> Iterator[Refusal]:
     for other in view.others(target):
         if other.reachable:
             if not other.is_replica and not other.is_primary and not view.service.has_fence:
-                yield Refusal(
-                    "no_fence", "none", "a fence", f"the plan has no fence for {other.member}", "add one to the plan"
-                )
+                yield _no_fence(other)
             continue
         if old is None or other is old or view.promotion_member() == other.member:
             yield Refusal(
@@ -267,6 +267,16 @@ def _unfenced(view: View, target: Observation) -> Iterator[Refusal]:
                 "a replica with newer data may be missed",
                 "restore the connection to it",
             )
+
+
+def _no_fence(other: Observation) -> Refusal:
+    return Refusal(
+        "no_fence",
+        "none",
+        "a fence",
+        f"the plan has no fence for {other.member}, which is no replica",
+        "add one to the plan",
+    )
 
 
 def _newest(view: View, target: Observation) -> Iterator[Refusal]:

@@ -16,7 +16,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_r
 
 INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "outage_started")
 #: What single verbs take beside them.
-OF_ONE_VERB = {"drill": ("fault",)}
+OF_ONE_VERB = {"drill": ("fault", "dwell")}
 #: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
 SETTINGS = (
     "continuity_claim_seconds",
@@ -81,6 +81,8 @@ def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
             meant = nearest(name, [known for known in inputs if known not in extra], NEAR_MISS)
             if meant:
                 errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(inputs)))
+    if verb == "drill":
+        _checked(extra, "dwell", parse_duration, errors)
     if "continuity_run_id" in extra:
         try:
             checked_run_id(str(extra["continuity_run_id"]))

@@ -17,7 +17,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import fi
 try:
     import jsonschema
 except ImportError as error:
-    jsonschema = None  # type: ignore[assignment]
+    jsonschema = None  # type: ignore[assignment]  # the name of a module stands for none
     MISSING_LIBRARY: str | None = f"the Python library jsonschema is missing ({error}): pip install 'jsonschema>=4.21'"
 else:
     MISSING_LIBRARY = None

@@ -118,8 +118,9 @@ def _time(data: Mapping[str, Any], *keys: str) -> float | None:
 def _number(data: Mapping[str, Any], key: str) -> float | None:
     """A number of zero or more; anything else is not known."""
     value = data.get(key)
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if known else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
 
 
 def _count(data: Mapping[str, Any], key: str) -> int | None:

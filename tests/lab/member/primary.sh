@@ -3,8 +3,8 @@
 set -eu
 cd /opt/continuity-lab
 # Together, not one by one: Debian's start script takes two seconds to believe a cluster that is ready after a tenth.
-systemctl start $(sed 's/\([^ ]*\).*/postgresql@15-\1.service/' clusters)
-while read -r name port _ database _; do
+sed 's/\([^ ]*\).*/postgresql@15-\1.service/' clusters | xargs systemctl start
+while read -r _ port _ database _; do
     run() { runuser -u postgres -- /usr/lib/postgresql/15/bin/psql -XAqt -v ON_ERROR_STOP=1 -p "$port" "$@"; }
     run -d postgres <<SQL
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD '$(cat replicator)';

@@ -3,7 +3,7 @@
 set -eu
 cd /opt/continuity-lab
 member=$(hostname)
-while read -r name port data _ peer peer_port; do
+while read -r _ _ data _ peer peer_port; do
     rm -rf "$data"
     conninfo="host=$peer port=$peer_port user=replicator application_name=$member passfile=/var/lib/postgresql/.pgpass connect_timeout=3"
     runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_basebackup --pgdata="$data" --dbname="$conninfo" \
@@ -13,4 +13,4 @@ while read -r name port data _ peer peer_port; do
     echo "primary_conninfo = '$conninfo'" >> "$data/postgresql.auto.conf"
     runuser -u postgres -- touch "$data/standby.signal"
 done < clusters
-systemctl start $(sed 's/\([^ ]*\).*/postgresql@15-\1.service/' clusters)
+sed 's/\([^ ]*\).*/postgresql@15-\1.service/' clusters | xargs systemctl start

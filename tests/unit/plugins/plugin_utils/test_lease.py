@@ -170,7 +170,7 @@ def test_of_two_runs_with_the_same_epoch_exactly_one_wins(member):
             subprocess.Popen(
                 ["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=member.environment
             )
-            for _ in range(2)
+            for _racer in range(2)
         ]
         for number, racer in enumerate(racers):
             racer.stdin.write(acquire_script(mine(f"run-{turn}-{number}", turn + 1), 60))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -183,7 +184,7 @@ def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun)
 def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "file.json"
     spine.write_json(path, {"a": 1})
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(Path, "replace", mock.Mock(side_effect=OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         spine.write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}

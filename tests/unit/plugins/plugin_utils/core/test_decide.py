@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -137,6 +138,8 @@ def test_rejoin_restores_the_synchronous_promise() -> None:
 
 FAILOVER = ask("failover", target_site="dc2")
 SWITCHOVER = ask("switchover", target_site="dc2")
+BACKLOG = Problem("archiver_backlog", "40 segments wait", "16", "it would not stop", hint="mend it")
+
 REFUSED: list[tuple[str, View, Request, str, str, str]] = [
     ("unreachable old primary", view(gone(), alone()), FAILOVER,
      "old_primary_unfenced", "db1 cannot be reached", "proof"),
@@ -185,6 +188,11 @@ REFUSED: list[tuple[str, View, Request, str, str, str]] = [
     ("a smaller setting",
      view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})), SWITCHOVER,
      "setting_too_small", "max_connections = 50", "at least 100"),
+    ("a member nobody can see, planned", view(primary(), replica(), gone("db3", "dc2")),
+     ask("switchover", target_site="dc2"), "missing_candidate", "db3 cannot be reached", "every member"),
+    ("a problem of the primary itself",
+     view(primary(problems=(BACKLOG,)), replica()),
+     ask("switchover", target_site="dc2"), "archiver_backlog", "40 segments", "16"),
     ("no such site", view(primary(), replica()), ask("switchover", target_site="dc9"), "no_target", "dc9", "dc1, dc2"),
 ]  # fmt: skip
 
@@ -243,6 +251,28 @@ def test_a_live_primary_cannot_be_waived() -> None:
     assert "primary_seen" in rules(decision)
 
 
+def test_what_is_not_waivable_stays_refused_also_when_it_is_named() -> None:
+    named = ("primary_seen", "primary_alive", "two_primaries", "no_replica")
+    decision = decide(view(gone(), replica()), ask("failover", target_site="dc2", waive=named, reason="hurry"))
+    assert "primary_seen" in rules(decision)
+    assert not decision.waivers
+
+
+def test_a_member_that_is_no_replica_needs_a_fence_in_the_plan() -> None:
+    for verb, first in (("switchover", primary()), ("failover", crashed())):
+        second = replica() if verb == "switchover" else alone()
+        seen = view(first, second, crashed("db3", "dc2"))
+        unfenced = dataclasses.replace(seen, service=dataclasses.replace(seen.service, has_fence=False))
+        assert "no_fence" in rules(decide(unfenced, ask(verb, target_site="dc2")))
+        assert "no_fence" not in rules(decide(seen, ask(verb, target_site="dc2")))
+
+
+def test_idle_members_are_fenced_before_the_outage_begins() -> None:
+    decision = decide(view(primary(), replica(), crashed("db3", "dc2")), ask("switchover", target_site="dc2"))
+    names = [step.name for step in decision.steps]
+    assert names.index("fence") < names.index("demote") < names.index("promote")
+
+
 def test_an_accepted_loss_is_a_bound() -> None:
     seen = view(crashed(), alone(lag_seconds=400.0))
     enough = decide(seen, ask("failover", target_site="dc2", accept_data_loss_seconds=500.0, reason="agreed"))
@@ -263,49 +293,96 @@ def test_leaving_a_site_that_holds_nothing_is_nothing_to_do() -> None:
     assert decide(moved, ask("failover", source_site="dc1")).goal_reached
 
 
-# Random states: every member in any condition, any endpoint, any request.
-roles = st.sampled_from(["primary", "replica", "none", "unknown"])
-modes = st.sampled_from(["sync", "async"])
-sites = st.sampled_from([None, "dc1", "dc2"])
-waivers = st.sets(st.sampled_from(sorted(WAIVABLE_RULES)))
+# Random states. Most begin as a service that some verb would move, with up to two things wrong: a state made of dice
+# alone is nearly always refused, and a promise about promotions would never meet one. A test below counts that it does.
+ROLES = st.sampled_from(["primary", "replica", "none", "unknown"])
 
 
 @st.composite
-def observations(draw: Any, member: str, site: str) -> Observation:
+def any_member(draw: Any, member: str, site: str) -> Observation:
+    """One member in any condition."""
     if not draw(st.booleans()):
         return gone(member, site)
-    role = draw(roles)
+    role = draw(ROLES)
     running = {"primary": True, "replica": True, "none": False, "unknown": None}[role]
+    followers = {name: draw(st.sampled_from(["sync", "async"])) for name in ADDRESS if draw(st.booleans())}
     return Observation(
-        member, site, reachable=True, running=running, role=role, writable=role == "primary", address=ADDRESS[member],
-        position=draw(st.none() | st.integers(0, 5000)), lag_seconds=draw(st.none() | st.floats(0, 1000)),
-        system_id=draw(st.sampled_from(["7", "7", "7", "8"])), timeline=draw(st.integers(1, 3)),
-        epoch=draw(st.integers(0, 9)), fenced=role == "none" and draw(st.booleans()),
+        member,
+        site,
+        reachable=True,
+        running=running,
+        role=role,
+        writable=role == "primary",
+        address=ADDRESS[member],
+        position=draw(st.none() | st.integers(0, 5000)),
+        lag_seconds=draw(st.none() | st.floats(0, 1000)),
+        system_id=draw(st.sampled_from(["7", "7", "7", "8"])),
+        timeline=draw(st.integers(1, 3)),
+        epoch=draw(st.integers(0, 9)),
+        fenced=role == "none" and draw(st.booleans()),
         receiving=draw(st.booleans()) if role == "replica" else None,
-        followers={m: draw(modes) for m in ADDRESS if draw(st.booleans())} if role == "primary" else {},
+        followers=followers if role == "primary" else {},
         engine={"stopped_cleanly": role == "none" and draw(st.booleans())},
-    )  # fmt: skip
+    )
+
+
+def beginnings() -> dict[str, list[Observation]]:
+    """Services that a verb would act on, by what is the matter with them."""
+    frozen = crashed(position=900, engine={"stopped_cleanly": True}, fenced=True)
+    third = replica("db3", "dc2", position=900)
+    return {
+        "healthy": [primary(followers={"db2": "sync", "db3": "async"}), replica()],
+        "three members": [primary(followers={"db2": "sync", "db3": "async"}), replica(), third],
+        "one is down for repair": [primary(followers={"db2": "sync"}), replica(), crashed("db3", "dc2")],
+        "crashed": [crashed(), alone()],
+        "crashed, three members": [crashed(), alone(), alone(member="db3", site="dc2", position=900)],
+        "frozen by a run that ended": [frozen, alone()],
+        "moved": [crashed(fenced=True), primary("db2", "dc2", followers={}, timeline=2)],
+        "moved, siblings": [
+            replica("db1", "dc1", timeline=2),
+            primary("db2", "dc2", followers={"db1": "sync"}, timeline=2),
+        ],
+    }
 
 
 @st.composite
 def cases(draw: Any) -> tuple[View, Request]:
-    members = [draw(observations("db1", "dc1")), draw(observations("db2", "dc2"))]
-    if draw(st.booleans()):
-        members.append(draw(observations("db3", "dc2")))
-    seen = draw(st.none() | st.just(LastSeen(NOW - 5, "db1", 100, {"db2": "sync"})))
-    values = draw(st.sampled_from([(), (ADDRESS["db1"],), (ADDRESS["db2"],)]))
+    members = {o.member: o for o in draw(st.sampled_from(sorted(beginnings().items())))[1]}
+    for name in draw(st.sets(st.sampled_from(sorted(members)), max_size=draw(st.sampled_from([0, 0, 1, 2])))):
+        members[name] = draw(any_member(name, members[name].site))
+    seen = draw(st.sampled_from([LastSeen(NOW - 5, "db1", 100, {"db2": "sync"}), None]))
     state = view(
-        *members, rpo=draw(st.sampled_from([0.0, 300.0])), seen=seen, values=values, epoch=draw(st.integers(0, 9))
+        *members.values(),
+        rpo=draw(st.sampled_from([300.0, 0.0])),
+        seen=seen,
+        values=draw(st.sampled_from([(ADDRESS["db1"],), (ADDRESS["db2"],), ()])),
+        epoch=draw(st.integers(0, 9)),
     )
     request = ask(
-        draw(st.sampled_from(["assess", "switchover", "failover", "rejoin", "failback"])),
-        target_site=draw(sites),
-        source_site=draw(sites),
-        waive=tuple(draw(waivers)),
-        reason=draw(st.sampled_from(["", "because"])),
-        accept_data_loss_seconds=draw(st.none() | st.just(900.0)),
+        draw(st.sampled_from(["switchover", "failover", "rejoin", "failback", "assess"])),
+        target_site=draw(st.sampled_from(["dc2", "dc1", None])),
+        source_site=draw(st.sampled_from([None, None, "dc1", "dc2"])),
+        waive=tuple(draw(st.sets(st.sampled_from(sorted(WAIVABLE_RULES)), max_size=2))),
+        reason=draw(st.sampled_from(["because", ""])),
+        accept_data_loss_seconds=draw(st.sampled_from([None, 900.0])),
     )
     return state, request
+
+
+def test_random_cases_do_move_services() -> None:
+    """The promises below are worth what the cases are worth: enough of them must promote, fence, demote and rejoin."""
+    met: Counter[tuple[str, str]] = Counter()
+
+    @settings(max_examples=1500, deadline=None, database=None, derandomize=True)
+    @given(cases())
+    def count(case: tuple[View, Request]) -> None:
+        decision = decide(*case)
+        met.update({(decision.verb, step.name) for step in decision.steps})
+
+    count()
+    moves = {"switchover": ["demote", "fence"], "failback": ["promote"], "failover": ["fence", "promote"]}
+    wanted = [("rejoin", "rejoin"), *[(verb, step) for verb, steps_ in moves.items() for step in steps_]]
+    assert all(met[each] >= 10 for each in wanted), met
 
 
 @settings(max_examples=1500, deadline=None)

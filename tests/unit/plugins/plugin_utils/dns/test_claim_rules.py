@@ -11,6 +11,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules impo
     decide_claim,
     held_by,
     is_usable,
+    out_of_date,
     seconds_until_free,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard, State
@@ -27,6 +28,31 @@ def test_the_first_claim_has_epoch_one() -> None:
     decision = decide_claim(None, ME, NOW)
     assert decision.outcome == "claimed"
     assert decision.guard == Guard(1, "run-me", "claimed", int(NOW) + 120, "me@here")
+
+
+@pytest.mark.parametrize(
+    ("found", "observed", "outcome"),
+    [
+        (None, 0, "claimed"),
+        (None, 3, "stale"),
+        (guard(state="switched"), 7, "claimed"),
+        (guard(state="switched"), 6, "stale"),  # another run came and went since this one looked
+        (guard(state="released"), 6, "stale"),
+        (guard(left=-31), 6, "stale"),
+        (guard(run="run-me"), 6, "adopted"),  # its own, taken after it had looked
+    ],
+)
+def test_a_claim_rests_on_what_was_observed(found: Guard | None, observed: int, outcome: str) -> None:
+    decision = decide_claim(found, Claimant("run-me", "me@here", observed_epoch=observed), NOW)
+    assert decision.outcome == outcome
+    assert (decision.guard is None) == (outcome == "stale")
+
+
+def test_what_was_overtaken_is_refused_with_both_epochs() -> None:
+    refusal = out_of_date(guard(state="switched"), Claimant("run-me", "me@here", observed_epoch=6), "shop.example.")
+    assert (refusal.rule, refusal.limit) == ("stale_epoch", "epoch 6, as observed")
+    assert "epoch 7" in refusal.measured
+    assert "run-other" in refusal.measured
 
 
 @pytest.mark.parametrize("left", [60, 0, -30])

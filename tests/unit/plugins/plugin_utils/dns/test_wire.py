@@ -19,9 +19,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import 
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.signature import read_signature
 
 dns_message = pytest.importorskip("dns.message", reason="dnspython is not installed")
-import dns.flags  # noqa: E402
-import dns.rrset  # noqa: E402
-import dns.tsig  # noqa: E402
+import dns.flags  # noqa: E402 the line above comes first
+import dns.rrset  # noqa: E402 the line above comes first
+import dns.tsig  # noqa: E402 the line above comes first
 
 KEY = Key("continuity.", "hmac-sha256", "Y29udGludWl0eS1vbi1sb29wYmFjay0wMDAx")
 OTHER = Key("continuity.", "hmac-sha256", "c29tZS1vdGhlci1zZWNyZXQtYWx0b2dldGhlcg==")

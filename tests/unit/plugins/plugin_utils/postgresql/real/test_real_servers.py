@@ -49,6 +49,8 @@ def test_a_pair_sees_itself_as_it_is(pair):
 def test_a_planned_move_loses_nothing_and_the_old_primary_just_follows(pair, follow):
     db1, db2 = pair
     db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+    db2.sql("alter system set synchronous_standby_names = 'db1'")  # as careful users have it on both members
+    db2.sql("select pg_reload_conf()")
     with db1.connect(application_name=ODD_NAME):
         stopped = stop(db1, db2)
     assert [session["application"] for session in stopped["sessions"]] == [ODD_NAME]
@@ -58,7 +60,9 @@ def test_a_planned_move_loses_nothing_and_the_old_primary_just_follows(pair, fol
     assert stop(db1, db2)["changed"] is False
     promoted = promote(db2, stopped["position"])
     assert promoted["changed"] and promoted["recorded"] and promoted["timeline"] == 2
+    assert (promoted["protection"]["lifted"], promoted["protection"]["was"]) == (True, "db1")
     assert promote(db2, stopped["position"])["changed"] is False
+    assert db2.sql("show synchronous_standby_names") == [("",)]
     db2.sql("insert into entry values (2)")  # would wait for the old primary if it were still synchronous
     assert db2.see().promotion["member"] == "db2" and db2.see().promotion["timeline"] == 2
     assert follow(db1, db2)["method"] == "follow"
