@@ -94,7 +94,8 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
     try:
         data = json.loads(_last_seen_path(run, name).read_text(encoding="utf-8"))
         position = None if data["position"] is None else int(data["position"])
-        return LastSeen(float(data["time"]), str(data["member"]), position, dict(data["followers"]))
+        timeline = None if data.get("timeline") is None else int(data["timeline"])
+        return LastSeen(float(data["time"]), str(data["member"]), position, dict(data["followers"]), timeline)
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off while it was written
         return None
 

@@ -53,7 +53,7 @@ def _switchover(view: View, request: Request) -> Decision:
     if target is None:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
-    primary = view.primary or view.cleanly_stopped()
+    primary = view.primary or view.cleanly_stopped(target)
     if view.primary is target:
         return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
     refused += rules.switchover(view, request, primary, target)

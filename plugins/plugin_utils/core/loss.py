@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Request
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
 
 
@@ -28,7 +28,7 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
         return Bound(0.0, "the last sight of the primary: synchronous")
     moment = request.outage_started if request.outage_started is not None else request.now
     bounds: list[Bound] = []
-    seen = view.last_seen
+    seen = _sight(view, target)
     if seen and seen.position is not None and target.position is not None and target.position >= seen.position:
         bounds.append(Bound(max(0.0, moment - seen.time), "the last sight of the primary"))
     if target.lag_seconds is not None:
@@ -42,8 +42,16 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
 
 def was_synchronous(view: View, target: Observation) -> bool:
     """The primary was last seen with this target confirming every commit."""
-    seen = view.last_seen
-    return bool(seen and seen.member != target.member and seen.followers.get(target.member) in SYNCHRONOUS)
+    seen = _sight(view, target)
+    return bool(seen and seen.followers.get(target.member) in SYNCHRONOUS)
+
+
+def _sight(view: View, target: Observation) -> LastSeen | None:
+    """The last sight of the primary that is gone; one of an earlier primary, on another timeline, proves nothing."""
+    seen, old = view.last_seen, view.old_primary(target)
+    if seen is None or seen.member == target.member or (old is not None and seen.member != old.member):
+        return None
+    return seen if seen.timeline is None or seen.timeline == target.timeline else None
 
 
 def describe(view: View, request: Request, target: Observation) -> str:

@@ -118,6 +118,7 @@ class LastSeen:
     member: str
     position: int | None
     followers: Mapping[str, str]
+    timeline: int | None = None
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,16 @@ class View:
         """Every member but ``target``, reachable or not, in the plan's order."""
         return [observed for observed in self.observed.values() if observed is not target]
 
-    def cleanly_stopped(self) -> Observation | None:
-        """The primary that an earlier run froze and nobody took over from; None when that is not certain."""
-        found = [o for o in self.observed.values() if o.running is False and o.engine.get("stopped_cleanly")]
-        return found[0] if len(found) == 1 else None
+    def cleanly_stopped(self, target: Observation) -> Observation | None:
+        """The primary that an earlier run froze and nobody took over from; None when that is not certain.
+
+        A member that stopped cleanly long ago proves nothing about what the last primary had: it must be the one that
+        endpoint and records name, on the target's own timeline.
+        """
+        old = self.old_primary(target)
+        if old is None or old.running is not False or not old.engine.get("stopped_cleanly"):
+            return None
+        return old if old.timeline == target.timeline else None
 
     def target(self, request: Request) -> Observation | None:
         """The member to become primary; in a site with several, a replica with the newest data."""

@@ -33,8 +33,11 @@ def stopped_by(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
     'it depends on accounts-db, which failed in this run'
     """
     for name, outcome in outcomes.items():
-        if outcome.get("state") in ("failed", "refused"):
-            return (
-                f"it depends on {name}, which {'failed' if outcome['state'] == 'failed' else 'was refused'} in this run"
-            )
+        state = outcome.get("state")
+        if state in ("done", "begun"):
+            continue
+        how = {"failed": "failed in this run", "refused": "was refused in this run"}.get(
+            str(state), "came to no end in this run"
+        )
+        return f"it depends on {name}, which {how}"
     return ""

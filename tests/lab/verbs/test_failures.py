@@ -166,3 +166,14 @@ def test_inside_a_wave_no_service_waits_for_the_fence_of_another(
     outage = {name: result.service(name)["rto"]["measured_seconds"] for name in ("payments-db", "accounts-db")}
     assert outage["accounts-db"] > 12, outage
     assert outage["payments-db"] < 7, outage
+
+
+def test_the_link_between_the_sites_is_cut_and_healed_by_its_fault(healthy: None) -> None:
+    """What the fault file promises: no packet between the members, while the controller still reaches both."""
+    probe = "timeout 2 bash -c '</dev/tcp/203.0.113.132/5432' 2>/dev/null && echo open || echo cut"
+    assert inside("db1", probe) == "open"
+    lab("fault", "link_cut", "--site", "dc1")
+    assert inside("db1", probe) == "cut"
+    assert run_verb("assess", "scope=accounts-db").report
+    lab("heal", "link_cut", "--site", "dc1")
+    assert inside("db1", probe) == "open"

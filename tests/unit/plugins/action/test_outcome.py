@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 from fake_action import made
 
@@ -28,9 +30,9 @@ def begun(tmp_path):
     run.forget()
 
 
-def outcome(decision=None, accounts=None, check_mode=False, **args):
+def outcome(decision=None, accounts=MappingProxyType({"state": "done"}), check_mode=False, **args):
     facts = {"continuity_decision": decision.to_dict()} if decision else {}
-    other = {"ansible_facts": {"continuity_outcome": accounts}} if accounts else {}
+    other = {"ansible_facts": {"continuity_outcome": dict(accounts)}} if accounts else {}
     variables = {"ansible_facts": facts, "hostvars": {"accounts": other}, "inventory_hostname": "shop"}
     action = made(ActionModule, {"state": "begun", "service": "shop", **args}, check_mode=check_mode, delegate_to=None)
     return action.run(task_vars=variables)

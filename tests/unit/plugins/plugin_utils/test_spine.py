@@ -123,8 +123,8 @@ def kept(begun) -> Path:
 def test_the_sight_of_a_primary_is_kept_for_the_run_that_finds_it_dead(begun, monkeypatch):
     monkeypatch.setattr(spine.time, "time", lambda: 1000.0)
     spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}))
-    assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"})
-    assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"})
+    assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
+    assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
 
 
 def test_without_exactly_one_primary_the_last_sight_stays(begun):

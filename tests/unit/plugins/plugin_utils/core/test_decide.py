@@ -288,6 +288,24 @@ def test_rpo_zero_is_proven_by_the_last_sight_named_with_its_age() -> None:
     assert any("42 s ago" in line and "synchronous" in line for line in decision.evidence)
 
 
+@pytest.mark.parametrize("seen", [
+    LastSeen(NOW - 9, "db3", 1000, {"db2": "sync"}, 1),  # another primary, long ago
+    LastSeen(NOW - 9, "db1", 1000, {"db2": "sync"}, 0),  # this one, before it was promoted the last time
+])  # fmt: skip
+def test_a_sight_of_an_earlier_primary_proves_nothing(seen: LastSeen) -> None:
+    decision = decide(view(crashed(), alone(), rpo=0.0, seen=seen), ask("failover", target_site="dc2"))
+    assert rules(decision) == ["synchronous_unproven"]
+
+
+def test_a_member_stopped_long_ago_is_not_the_frozen_primary() -> None:
+    long_ago = crashed(position=100, timeline=1, fenced=True, engine={"stopped_cleanly": True})
+    lost = crashed("db2", "dc2", timeline=2)
+    seen = view(long_ago, lost, alone(member="db3", site="dc3", timeline=2), values=(ADDRESS["db2"],))
+    decision = decide(seen, ask("switchover", target_site="dc3"))
+    assert "no_primary" in rules(decision), decision
+    assert not decision.steps
+
+
 def test_leaving_a_site_that_holds_nothing_is_nothing_to_do() -> None:
     moved = view(replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "async"}), values=(ADDRESS["db2"],))
     assert decide(moved, ask("failover", source_site="dc1")).goal_reached
