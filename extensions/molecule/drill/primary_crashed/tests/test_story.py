@@ -53,3 +53,12 @@ def test_no_canary_is_left(by_hand: Callable[..., str]) -> None:
 def test_failback_after_the_drill_has_nothing_to_do(verb: Callable[..., Result]) -> None:
     again = verb("failback", "scope=payments")
     assert (again.rc, again.changed) == (0, 0), again.output
+
+
+def test_a_replica_stopped_by_hand_is_the_one_change_of_the_next_run(
+    verb: Callable[..., Result], by_hand: Callable[..., str]
+) -> None:
+    by_hand("db2", "systemctl stop postgresql@15-payments")
+    again = verb("failback", "scope=payments")
+    assert (again.rc, again.changed) == (0, 1), again.output
+    assert verb("failback", "scope=payments").changed == 0
