@@ -47,7 +47,8 @@ class ActionModule(Step):
                 ]
             )
         decision = (task_vars.get("ansible_facts") or {}).get("continuity_decision") or {}
-        if decision.get("refused", True):
+        # A service whose primary is elsewhere (source_site) is not refused, and has no member that the fault could hit
+        if decision.get("refused", True) or not decision.get("from_member"):
             rules = ", ".join(refusal["rule"] for refusal in decision.get("refusals") or ()) or "nothing was decided"
             raise StepRefused(
                 [

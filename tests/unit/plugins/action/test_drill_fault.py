@@ -10,7 +10,7 @@ from ansible_collections.continuity.dr.plugins.action.drill_fault import ActionM
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Refusal
 
-READY = Decision("shop", "assess").to_dict()
+READY = Decision("shop", "assess", from_member="db1").to_dict()
 REFUSED = Decision("shop", "assess", refusals=(Refusal("lag_unknown", "?", "!", "m"),)).to_dict()
 
 
@@ -88,7 +88,13 @@ def test_no_fault_is_injected_without_a_plan():
 
 
 @pytest.mark.parametrize(
-    ("decision", "measured"), [(REFUSED, "lag_unknown"), ({}, "nothing was decided"), (None, "nothing was decided")]
+    ("decision", "measured"),
+    [
+        (REFUSED, "lag_unknown"),
+        ({"refused": False, "from_member": None}, "nothing was decided"),
+        ({}, "nothing was decided"),
+        (None, "nothing was decided"),
+    ],
 )
 def test_no_fault_is_injected_into_a_service_that_could_not_be_recovered(begin, decision, measured):
     begin()
