@@ -23,14 +23,17 @@ class ActionModule(Step):
         try:
             directory = self._directory(args["run_directory"], task_vars)
             made = report.build(directory, allow_degraded=args["allow_degraded"], inventory=_inventory())
-            paths = report.write(made, directory, args["formats"])
+            paths = report.write(made, directory, [each for each in args["formats"] if each != "html"])
+            path = str(directory / "report.html") if "html" in args["formats"] else paths.get("markdown", paths["json"])
+            found = report.history(directory.parent) if args["compare"] else report.History()
+            lines = [*report.summary_lines(made, path), *report.history_lines(found)]
+            if args["show"]:
+                self._display.display("\n".join(["", *lines, ""]))
+            if "html" in args["formats"]:  # last: whoever waits for the verdict does not wait for the drawings
+                paths |= report.write(made, directory, ["html"])
+                paths |= report.write_history(directory.parent, found) if args["compare"] else {}
         except report.ReportError as error:
             raise StepFailed(str(error), reason="no_report") from None
-        path = paths.get("markdown", paths["json"])
-        runs = report.compare(directory.parent) if args["compare"] else []
-        lines = [*report.summary_lines(made, path), *(["", *report.compare_lines(runs)] if runs else [])]
-        if args["show"]:
-            self._display.display("\n".join(["", *lines, ""]))
         result = {
             "changed": False,
             "run_id": made["run_id"],
@@ -39,7 +42,7 @@ class ActionModule(Step):
             "paths": paths,
             "summary_lines": lines,
             "services": [_short(service) for service in made["services"]],
-            "runs": [dataclasses.asdict(each) for each in runs],
+            "runs": [dataclasses.asdict(each) for each in found.runs],
         }
         if args["fail_on"] and made["fails"]:
             raise StepFailed(report.failure_text(made, path), reason=made["verdict"], **result)

@@ -8,8 +8,8 @@ short_description: Write the report of a run, with its verdict
 version_added: "0.1.0"
 description:
   - Builds the report of a run from what it left in its directory, the C(run.json), the journals and the canary's
-    measurements, and writes C(report.json), C(report.md) and C(junit.xml) beside them. Building it again from the same
-    directory gives the same report.
+    measurements, and writes C(report.json), C(report.md), C(junit.xml) and the page C(report.html) beside them.
+    Building it again from the same directory gives the same report.
   - The verdict of the run is that of its worst service, in the order V(failed), V(refused), V(objective_missed),
     V(degraded), V(not_measured), V(passed), V(nothing_to_do). C(docs/report.md) says when each of them holds.
   - A service that was moved never passes without a measurement of its outage and its loss.
@@ -24,8 +24,8 @@ options:
     description: What is written beside C(report.json), which is always written.
     type: list
     elements: str
-    choices: [json, markdown, junit]
-    default: [json, markdown, junit]
+    choices: [json, markdown, junit, html]
+    default: [json, markdown, junit, html]
   fail_on:
     description:
       - Fail when the verdict demands it. That is with V(failed), V(refused) and V(objective_missed), with V(degraded)
@@ -40,7 +40,9 @@ options:
     elements: str
     default: []
   compare:
-    description: Return and show all reported runs beside this one as well, oldest first.
+    description:
+      - Return and show all reported runs beside this one as well, oldest first. With V(html) among the O(formats) they
+        are also drawn against their objectives on the page C(history.html) beside the runs' directories.
     type: bool
     default: false
   show:
@@ -53,7 +55,11 @@ attributes:
 notes:
   - The files are the record of a run, not a change to anything, so the task is never C(changed). They are written in
     check mode too and say that nothing was touched.
+  - The drawings of the pages need matplotlib on the controller. Without it the pages are written without them and say
+    so. It is imported when there is something to draw, after everything else was written.
   - Secrets are masked when the journal is written and once more in the report.
+requirements:
+  - matplotlib (drawings only)
 extends_documentation_fragment:
   - continuity.dr.controller
 author: continuity.dr contributors (@continuity-dr)
@@ -103,6 +109,8 @@ paths:
     json: runs/20261122T031500Z-3f9a/report.json
     markdown: runs/20261122T031500Z-3f9a/report.md
     junit: runs/20261122T031500Z-3f9a/junit.xml
+    html: runs/20261122T031500Z-3f9a/report.html
+    history: runs/history.html
 summary_lines:
   description: A table for the terminal, what is wrong, and the next commands, as lines of text.
   returned: when there is a report
@@ -137,9 +145,11 @@ runs:
   elements: dict
   sample:
     - run_id: 20261122T031500Z-3f9a
+      directory: 20261122T031500Z-3f9a
       started: "2026-11-22T03:15:00.000000Z"
       verb: drill
       service: payments-db
+      measured_seconds: 2.41
       rto_seconds: 362.41
       rto_objective_seconds: 3600.0
       rpo_seconds: 0.0

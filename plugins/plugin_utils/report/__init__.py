@@ -13,23 +13,33 @@ from __future__ import annotations
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.build import build
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.compare import (
     Compared,
+    History,
+    Skipped,
     compare,
     compare_lines,
+    history,
+    history_lines,
     newest,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.console import failure_text, summary_lines
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.files import FORMATS, write
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.history import write_history
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ReportError
 
 __all__ = [
     "FORMATS",
     "Compared",
+    "History",
     "ReportError",
+    "Skipped",
     "build",
     "compare",
     "compare_lines",
     "failure_text",
+    "history",
+    "history_lines",
     "newest",
     "summary_lines",
     "write",
+    "write_history",
 ]

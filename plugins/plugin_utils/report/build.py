@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.objectives import Allowances
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import worst
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.client import client
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.service import service_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import (
     RunFiles,
@@ -42,7 +43,10 @@ def build(
     sources = run.get("inventory") or inventory
     options = " ".join(f"-i {shlex.quote(str(source))}" for source in sources) or "-i INVENTORY"
     allowed = frozenset(str(name) for name in allow_degraded)
-    services = [service_of(run, name, each, allowed, options) for name, each in files.services.items()]
+    services = [
+        {**service_of(run, name, each, allowed, options), "client": client(files.directory, name)}
+        for name, each in files.services.items()
+    ]
     started, finished = seconds_of(run.get("started")), _finished(files)
     inputs = run.get("inputs") or {}
     report = {

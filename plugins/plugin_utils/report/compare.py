@@ -1,13 +1,15 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs beside each other: did outage and loss get better over time?"""
+"""Runs beside each other: did outage and loss get better over time? On the terminal, and as the page history.html."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ReportError
@@ -18,9 +20,11 @@ class Compared:
     """One service of one run. Seconds; None: not measured, or no objective."""
 
     run_id: str
+    directory: str
     started: str
     verb: str
     service: str
+    measured_seconds: float | None
     rto_seconds: float | None
     rto_objective_seconds: float | None
     rpo_seconds: float | None
@@ -29,33 +33,89 @@ class Compared:
     verdict: str
 
 
-def compare(directory: Path | str) -> list[Compared]:
-    """Every service of every reported run below `directory`, oldest run first. A directory without a report is no run.
+@dataclass(frozen=True)
+class Skipped:
+    """A directory that is left out, and why."""
 
-    `rto_seconds` is what was compared with the objective: measured time and, in a drill, the plan's allowances.
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class History:
+    """All runs below a directory, oldest first, and what was left out."""
+
+    runs: tuple[Compared, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+def compare(directory: Path | str) -> list[Compared]:
+    """Every service of every reported run below `directory`, oldest run first.
+
+    `rto_seconds` is what was compared with the objective: `measured_seconds` and, in a drill, the plan's allowances.
     """
+    return list(history(directory).runs)
+
+
+def history(directory: Path | str) -> History:
+    """The runs below `directory`. What is broken, foreign or not reported is named and hides no other run."""
     found: list[Compared] = []
-    for path in Path(directory).glob("*/report.json"):
+    skipped: list[Skipped] = []
+    try:
+        folders = sorted(path for path in Path(directory).iterdir() if path.is_dir() and path.name[:1] != ".")
+    except OSError:
+        folders = []
+    for folder in folders:
         try:
-            report = json.loads(path.read_text(encoding="utf-8"))
-            found += [
-                Compared(
-                    run_id=report["run_id"],
-                    started=str(report["started"] or ""),
-                    verb=report["verb"],
-                    service=service["service"],
-                    rto_seconds=service["rto"]["total_seconds"],
-                    rto_objective_seconds=service["rto"]["objective_seconds"],
-                    rpo_seconds=service["rpo"]["measured_seconds"],
-                    rpo_objective_seconds=service["rpo"]["objective_seconds"],
-                    lost=service["rpo"]["lost"],
-                    verdict=service["verdict"],
-                )
-                for service in report["services"]
-            ]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not ours, or of another version: one foreign file must not hide the others
-    return sorted(found, key=lambda each: (each.started, each.run_id, each.service))
+            found += _compared(folder)
+        except ReportError as error:
+            skipped.append(Skipped(folder.name, str(error)))
+    return History(tuple(sorted(found, key=lambda e: (e.started, e.run_id, e.service))), tuple(skipped))
+
+
+def _compared(folder: Path) -> list[Compared]:
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return [_service(folder.name, report, service) for service in report["services"]]
+    except FileNotFoundError:
+        if (folder / "run.json").is_file():
+            command = f"report it with -e continuity_run_id={folder.name}"
+            raise ReportError(f"the run has no report.json: it was cut off, or still runs; {command}") from None
+        raise ReportError("holds no run.json and no report.json: not the directory of a run") from None
+    except OSError as error:
+        raise ReportError(f"report.json cannot be read: {error.strerror or error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ReportError(f"report.json is broken, or no report of this collection ({problem})") from None
+
+
+def _service(directory: str, report: Mapping[str, Any], service: Mapping[str, Any]) -> Compared:
+    lost = _number(service["rpo"]["lost"])
+    if service["verdict"] not in text.VERDICT_TEXT:
+        raise ValueError(f"verdict {service['verdict']!r}")
+    return Compared(
+        run_id=str(report["run_id"]),
+        directory=directory,
+        started=str(report["started"] or ""),
+        verb=str(report["verb"]),
+        service=str(service["service"]),
+        measured_seconds=_number(service["rto"]["measured_seconds"]),
+        rto_seconds=_number(service["rto"]["total_seconds"]),
+        rto_objective_seconds=_number(service["rto"]["objective_seconds"]),
+        rpo_seconds=_number(service["rpo"]["measured_seconds"]),
+        rpo_objective_seconds=_number(service["rpo"]["objective_seconds"]),
+        lost=None if lost is None else int(lost),
+        verdict=service["verdict"],
+    )
+
+
+def _number(value: Any) -> float | None:
+    """A number of zero or more, or null; anything else was not written by this collection."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{value!r} is no number of zero or more")
+    return value
 
 
 def compare_lines(compared: Iterable[Compared]) -> list[str]:
@@ -66,6 +126,13 @@ def compare_lines(compared: Iterable[Compared]) -> list[str]:
         f" loss {text.duration(each.rpo_seconds)} of {text.duration(each.rpo_objective_seconds, 'no objective')}"
         for each in compared
     ]
+
+
+def history_lines(found: History) -> list[str]:
+    """A history as lines of text after the summary of a run; none where nothing was compared."""
+    lines = compare_lines(found.runs)
+    lines += [f"left out: {each.name}: {each.why}" for each in found.skipped]
+    return ["", *lines] if lines else []
 
 
 def newest(directory: Path | str) -> Path:

@@ -18,7 +18,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.measured import measured
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ServiceFiles, seconds_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING, Stage, decision_of, outcome_of
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline import Entry, axis
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline import Entry, axis, words_of
 
 #: verbs made of several stages, each with the stages of which one is what the verb is for, and with its last stage
 COMPOSED: Mapping[str, tuple[str, ...]] = {"drill": ("failover", "switchover")}
@@ -45,6 +45,7 @@ def service_of(
         "tier": info.get("tier"),
         **made[main],
         **_together(verb, main, made, whole),
+        "fault": _fault(files.entries),
         "protection": _protection(files.entries),
         "sessions": list(_last_of(files.entries, "sessions") or []),
         "notes": _notes(files),
@@ -142,6 +143,14 @@ def _missing(verb: str, main: str, made: Mapping[str, Mapping[str, Any]]) -> str
         return " or ".join(COMPOSED[verb])
     moved = made[main]["outcome"] in ("done", "degraded")
     return LAST[verb] if moved and LAST[verb] not in made else ""
+
+
+def _fault(entries: Sequence[Entry]) -> dict[str, Any] | None:
+    """What the drill broke, in words: the name of the fault's file and the member it hit; null where nothing was."""
+    said = _last_of(entries, "fault", step="inject")
+    if not isinstance(said, Mapping) or not said.get("injected"):
+        return None
+    return {"name": words_of(str(said.get("name") or "a fault")), "member": said.get("member")}
 
 
 def _protection(entries: Sequence[Entry]) -> dict[str, Any] | None:

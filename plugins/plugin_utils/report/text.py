@@ -81,9 +81,13 @@ def result(part: Mapping[str, Any]) -> str:
 
 
 def way(entry: Mapping[str, Any]) -> str:
-    """`dc1 -> dc2`; empty where nothing moved."""
-    ends = [entry.get("from"), entry.get("to")]
-    return " -> ".join(str(end or "?") for end in ends) if any(ends) else ""
+    """`dc1 -> dc2`; `dc2, primary stays` where it does not move; empty where no site is known."""
+    begin, end = entry.get("from"), entry.get("to")
+    if end and (entry["stage"] == "rejoin" or entry["outcome"] == "nothing_to_do"):
+        return f"{end}, primary stays"
+    if begin and end:
+        return f"{begin} -> {end}"
+    return f"to {end}" if end else f"from {begin}" if begin else ""
 
 
 def rows(numbers: Iterable[Any]) -> str:

@@ -115,8 +115,22 @@ def steps_of(entries: Iterable[Entry], times: Mapping[int, float]) -> list[dict[
             found.append(row)
         else:
             row.update(state=state, seconds=round(now - row["at"], 6))
-        row["message"] = str(data.get("message") or data.get("msg") or "")
+        row["message"] = str(data.get("message") or data.get("msg") or _fault(data.get("fault")))
     return [{key: value for key, value in row.items() if key != "at"} for row in found]
+
+
+def words_of(name: str) -> str:
+    """A file's name as words: `primary_crashed` is `primary crashed`."""
+    return " ".join(name.replace("_", " ").replace("-", " ").split())
+
+
+def _fault(value: Any) -> str:
+    """What a step of a drill did to break or to heal a member; nothing for any other step."""
+    if not isinstance(value, Mapping):
+        return ""
+    what = words_of(str(value.get("name") or "a fault")) + (f" on {value['member']}" if value.get("member") else "")
+    state = "healed" if "healed" in value else "injected" if "injected" in value else "about to be injected"
+    return f"{what}: {state}"
 
 
 def _open(rows: Sequence[dict[str, Any]], step: str, member: Any) -> dict[str, Any] | None:

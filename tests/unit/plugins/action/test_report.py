@@ -16,7 +16,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import StepFa
 
 DEFAULTS = {
     "run_directory": None,
-    "formats": ["json", "markdown", "junit"],
+    "formats": ["json", "markdown", "junit", "html"],
     "fail_on": True,
     "allow_degraded": [],
     "compare": False,
@@ -85,7 +85,7 @@ def test_a_run_that_must_fail_fails_with_the_verdict_the_reasons_and_the_report(
     assert failure.value.result["verdict"] == "failed"
     text = str(failure.value)
     assert "payments-db: FAILED" in text and "db2 did not leave recovery" in text
-    assert "next: ansible-playbook continuity.dr.assess" in text and f"report: {directory}/report.md" in text
+    assert "next: ansible-playbook continuity.dr.assess" in text and f"report: {directory}/report.html" in text
     assert Path(directory, "report.md").exists()
     assert action.step({**DEFAULTS, "run_directory": directory, "fail_on": False}, {})["fails"] is True
 
@@ -120,6 +120,11 @@ def test_runs_are_compared_on_request(action, tmp_path):
         result = action.step({**DEFAULTS, "run_directory": directory, "compare": True}, {})
     assert [each["run_id"] for each in result["runs"]] == ["a", "b"]
     assert "b  switchover payments-db: not measured" in action._display.text
+    assert result["paths"]["history"] == f"{tmp_path}/history.html" and Path(tmp_path, "history.html").exists()
+    (tmp_path / "notes").mkdir()
+    result = action.step({**DEFAULTS, "run_directory": directory, "compare": True, "formats": ["markdown"]}, {})
+    assert result["summary_lines"][-1].startswith("left out: notes: holds no run.json")
+    assert sorted(result["paths"]) == ["json", "markdown"]
 
 
 def test_without_any_run_it_says_what_to_name(action, begun):

@@ -15,6 +15,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report import build
 
 START = 1_795_317_300.0  # 2026-11-22T03:15:00Z
 RUN_ID = "20261122T031500Z-3f9a"
+REFUSAL = {"rule": "lag_over_rpo", "measured": "12 s", "limit": "5 s", "message": "db2 is behind", "hint": "wait"}
 
 
 class RunDirectory:
@@ -126,6 +127,19 @@ class RunDirectory:
         path.write_text(json.dumps({"schema": 1, "measurements": [*kept, measurement]}))
         return self
 
+    def ledger(self, seconds=4.0, rate=20, fault=1.0, outage=2.4):
+        """The canary's ledger: acknowledged writes, refused ones within the outage, and a torn last line."""
+        path = self.path / "canary" / f"{self.name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        lines = ['{"event":"began"}']
+        for number in range(int(seconds * rate)):
+            at = number / rate
+            outcome = "refused" if fault < at < fault + outage else "acknowledged"
+            done = {"done": format_time(START + at), "done_ns": int(at * 1e9) + 5_000_000_000}
+            lines.append(json.dumps({"seq": number + 1, "outcome": outcome, **done}))
+        path.write_text("\n".join(lines) + '\n{"seq": 9')
+        return self
+
     def write(self, **changes):
         """Write run.json and return the directory."""
         (self.path / "run.json").write_text(json.dumps({**self.run, **changes}))
@@ -168,14 +182,16 @@ def drill(make):
         run.stage = "baseline"
         run.decide(0.1, steps=(), goal_reached=True)
         run.entry(0.2, "canary", "started").entry(0.5, "canary")
-        run.entry(0.8, "inject", "started").entry(0.9, "inject")  # before the fault, and after it
-        run.entry(1.1, "inject", "started").entry(1.1, "inject", message="killed the primary on db1")
+        fault = {"name": "primary_crashed", "member": "db1", "window_start": START + 0.8}
+        run.entry(0.8, "inject", "started").entry(0.9, "inject", fault=fault)  # before the fault, and after it
+        run.entry(1.1, "inject", "started").entry(1.1, "inject", fault={**fault, "injected": START + 1.1})
         run.stage = "failover"
         failover(run, 1.7).outcome(2.3, redundancy="not following: db1")
         run.stage = "heal"
         run.entry(9.0, "heal", "started").entry(9.5, "heal")
         run.stage = "rejoin"
-        run.decide(10.0, steps=("lease", "rejoin", "verify")).steps(10.1, "rejoin", "verify").outcome(10.4)
+        run.decide(10.0, steps=("lease", "rejoin", "verify"), from_site=None, from_member=None)
+        run.steps(10.1, "rejoin", "verify").outcome(10.4)
         run.stage = "failback"
         run.decide(20.0, from_site="dc2", to_site="dc1", from_member="db2", to_member="db1")
         run.steps(20.1, "demote", "promote", "point", "verify").outcome(20.6)
@@ -207,3 +223,32 @@ def report_of(schema):
         return report
 
     return made
+
+
+@pytest.fixture
+def runs(make, moved, drill, report_of):
+    """A report of every verdict by its name; the one that passed is a drill."""
+
+    def refused():
+        run = make("failover", name="refused").decide(0.5, steps=(), refusals=[REFUSAL])
+        return run.outcome(0.6, "refused", message="refused, nothing was changed:\n  lag_over_rpo: db2 is behind")
+
+    def failed():
+        run = make("switchover", name="failed").decide(0.5).entry(0.8, "point", "started")
+        return run.entry(1.8, "point", "failed", msg="ns0 says <NOTAUTH> | no").outcome(1.9, "failed", message="x")
+
+    def nothing():
+        return make("failover", name="nothing").decide(0.5, steps=(), goal_reached=True).outcome(0.6)
+
+    measured = drill(name="drill").ledger().canary(stage="failover").canary(stage="failback", outage=0.5, fault=20.1)
+    return {
+        "passed": report_of(measured),
+        "refused": report_of(refused()),
+        "failed": report_of(failed()),
+        "objective_missed": report_of(
+            moved(name="missed", rto=2.0).canary(lost=3, lost_ranges=[[1201, 1202], [1204, 1204]], lost_seconds=0.02)
+        ),
+        "degraded": report_of(moved(name="degraded").canary().outcome(2.2, degraded=["endpoint_stale"])),
+        "not_measured": report_of(moved(name="unmeasured")),
+        "nothing_to_do": report_of(nothing()),
+    }

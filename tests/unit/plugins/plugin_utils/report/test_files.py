@@ -12,6 +12,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report import (
     ReportError,
     compare,
     compare_lines,
+    history,
     newest,
     write,
 )
@@ -23,7 +24,7 @@ def test_every_format_is_written_and_json_always(moved, report_of, tmp_path):
     assert sorted(paths) == ["json", "junit"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["junit.xml", "report.json"]
     assert json.loads((tmp_path / "report.json").read_text()) == report
-    assert sorted(write(report, tmp_path)) == ["json", "junit", "markdown"]
+    assert list(write(report, tmp_path)) == ["json", "markdown", "junit", "html"]
     assert stat.S_IMODE((tmp_path / "report.md").stat().st_mode) == 0o644
 
 
@@ -67,6 +68,38 @@ def test_runs_are_compared_oldest_first(several):
     assert (first.verb, first.service, first.verdict) == ("failover", "payments-db", "passed")
     assert (first.rto_objective_seconds, first.rpo_seconds, first.rpo_objective_seconds, first.lost) == (3600, 0, 0, 0)
     assert compare_lines([first]) == ["b  failover payments-db: passed, outage 2.41s of 1h, loss 0s of 0s"]
+
+
+def test_what_cannot_be_compared_is_named(several):
+    report = json.loads((several / "a" / "report.json").read_text())
+    report["services"][0]["rto"]["measured_seconds"] = "1.5"
+    (several / "a" / "report.json").write_text(json.dumps(report))
+    found = history(several)
+    assert [run.run_id for run in found.runs] == ["b", "c"]
+    assert {each.name: each.why.split(":")[0] for each in found.skipped} == {
+        "a": "report.json is broken, or no report of this collection (ValueError",
+        "broken": "report.json is broken, or no report of this collection (JSONDecodeError",
+        "foreign": "report.json is broken, or no report of this collection (TypeError",
+        "unreported": "the run has no report.json",
+    }
+    assert "continuity_run_id=unreported" in found.skipped[-1].why
+
+
+def test_counts_stand_on_one_line(moved, report_of, tmp_path):
+    report = report_of(moved().canary().ledger())
+    write(report, tmp_path, [])
+    text = (tmp_path / "report.json").read_text()
+    assert json.loads(text) == report
+    counts = report["services"][0]["client"]["acknowledged"]
+    assert f'"acknowledged": {json.dumps(counts)},' in text and len(counts) > 30
+
+
+def test_a_lone_surrogate_costs_nobody_the_report(moved, report_of, tmp_path):
+    report = report_of(moved().canary())
+    report["services"][0]["message"] = "half a letter: \ud83d"
+    paths = write(report, tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert all((tmp_path / path).stat().st_size for path in paths.values())
 
 
 def test_nothing_to_compare(tmp_path):

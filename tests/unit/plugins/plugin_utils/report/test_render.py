@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import failure_text, junit, markdown, summary_lines
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import duration, rows, words
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import duration, rows, way, words
 
 REFUSAL = {"rule": "lag_over_rpo", "measured": "12 s", "limit": "5 s", "message": "db2 is behind", "hint": "wait"}
 
@@ -34,35 +34,6 @@ def failures(report):
 
 def cases(report):
     return list(ET.fromstring(junit.render(report)).iter("testcase"))
-
-
-@pytest.fixture
-def runs(make, moved, drill, report_of):
-    """A report of every verdict by its name."""
-
-    def refused():
-        run = make("failover", name="refused").decide(0.5, steps=(), refusals=[REFUSAL])
-        return run.outcome(0.6, "refused", message="refused, nothing was changed:\n  lag_over_rpo: db2 is behind")
-
-    def failed():
-        run = make("switchover", name="failed").decide(0.5).entry(0.8, "point", "started")
-        return run.entry(1.8, "point", "failed", msg="ns0 says <NOTAUTH> | no").outcome(1.9, "failed", message="x")
-
-    def nothing():
-        return make("failover", name="nothing").decide(0.5, steps=(), goal_reached=True).outcome(0.6)
-
-    measured = drill(name="drill").canary(stage="failover").canary(stage="failback", outage=0.5, fault=20.1)
-    return {
-        "passed": report_of(measured),
-        "refused": report_of(refused()),
-        "failed": report_of(failed()),
-        "objective_missed": report_of(
-            moved(name="missed", rto=2.0).canary(lost=3, lost_ranges=[[1201, 1202], [1204, 1204]], lost_seconds=0.02)
-        ),
-        "degraded": report_of(moved(name="degraded").canary().outcome(2.2, degraded=["endpoint_stale"])),
-        "not_measured": report_of(moved(name="unmeasured")),
-        "nothing_to_do": report_of(nothing()),
-    }
 
 
 VERDICTS = ["passed", "refused", "failed", "objective_missed", "degraded", "not_measured", "nothing_to_do"]
@@ -120,7 +91,37 @@ def test_the_passed_drill_in_full(runs):
     assert "| RTO | 2.41s | 6m 2s (362.41s) | 1h | met | canary |" in text
     assert "The plan allows 1m for detection and 5m for the decision" in text
     assert "| failback | dc2 -> dc1 | 0.5s | 0s (0 of 1200 writes) | PASSED |" in text
-    assert "| rejoin | dc1 -> dc2 | - | - | PASSED |" in text
+    assert "| rejoin | dc2, primary stays | - | - | PASSED |" in text
+
+
+def test_the_fault_is_named_in_words(runs):
+    (service,) = runs["passed"]["services"]
+    assert service["fault"] == {"name": "primary crashed", "member": "db1"}
+    assert "Injected fault: primary crashed on db1" in markdown.render(runs["passed"])
+    said = [step["message"] for step in service["stages"][0]["steps"] if step["step"] == "inject"]
+    assert said == ["primary crashed on db1: about to be injected", "primary crashed on db1: injected"]
+    assert runs["failed"]["services"][0]["fault"] is None
+
+
+def test_a_fault_that_never_happened_is_not_named(make, report_of):
+    run = make("drill").entry(0.8, "inject", "started").entry(0.9, "inject", fault={"name": "a_b", "member": "db1"})
+    run.entry(1.0, "outcome", "failed")
+    assert report_of(run)["services"][0]["fault"] is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"from": "dc1", "to": "dc2", "stage": "failover", "outcome": "done"}, "dc1 -> dc2"),
+        ({"from": None, "to": "dc2", "stage": "rejoin", "outcome": "done"}, "dc2, primary stays"),
+        ({"from": None, "to": "dc2", "stage": "failover", "outcome": "nothing_to_do"}, "dc2, primary stays"),
+        ({"from": None, "to": "dc2", "stage": "failover", "outcome": "done"}, "to dc2"),
+        ({"from": "dc1", "to": None, "stage": "failover", "outcome": "refused"}, "from dc1"),
+        ({"from": None, "to": None, "stage": "heal", "outcome": "done"}, ""),
+    ],
+)
+def test_the_way(entry, text):
+    assert way(entry) == text
 
 
 def test_two_runs_give_two_pages(runs):

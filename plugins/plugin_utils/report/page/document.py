@@ -1,0 +1,97 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""report.html: the report as one page that needs no network, verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import VERDICTS
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import drawings, sentence
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields, visible
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "page"
+#: above this many, services that need no attention are folded away
+_FOLD_ABOVE = 4
+MARKS: Mapping[str, str] = {
+    "failed": "✕",
+    "refused": "⊘",
+    "objective_missed": "!",
+    "degraded": "▲",
+    "not_measured": "?",
+    "passed": "✓",
+    "nothing_to_do": "–",
+}
+#: where no command is next
+_NEXT = {
+    "refused": "Do the next step of each rule below, then run the same command again.",
+    "objective_missed": "Nothing is left to run; the phases below show where the time went.",
+    "passed": "Nothing is left to do.",
+    "nothing_to_do": "Nothing is left to do.",
+}
+PHASES = {
+    "detect": "fault to the first action",
+    "decide": "observed and decided",
+    "fence": "claimed and fenced",
+    "promote": "promoted",
+    "redirect": "endpoint switched",
+    "verify": "verified",
+    "client": "until the client wrote again",
+}
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The report as a page; the same report gives the same bytes."""
+    fields, services = Fields(report), report["services"]
+    fold = len(services) > _FOLD_ABOVE
+    return page(
+        "report.html.j2",
+        report=report,
+        f=fields,
+        drawings=drawings.draw(report),
+        detailed=drawings.detailed(report),
+        most_drawn=drawings.MOST_SERVICES,
+        fold=fold,
+        worst_first=sorted(range(len(services)), key=lambda n: VERDICTS.index(services[n]["verdict"]) if fold else n),
+        run_sentence=sentence.run_sentence(fields),
+        sentences=[sentence.service_sentence(fields, index) for index in range(len(services))],
+        phases=PHASES,
+        next_steps=_NEXT,
+        longest=sentence.LONGEST,
+    )
+
+
+def page(template: str, **variables: Any) -> str:
+    """A page of this folder. Everything that is not Markup is escaped, and hidden characters are shown."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, (Markup, int, float)) else visible(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        duration=text.duration,
+        moves=text.moves,
+        result=text.result,
+        rows=text.rows,
+        said=text.said,
+        way=lambda entry: text.way(entry).replace("->", "→"),
+        words=text.words,
+        address=lambda value: quote(str(value).encode("utf-8", "replace"), safe="/"),
+    )
+    environment.globals.update(
+        verdict_text={name: shown.capitalize() for name, shown in text.VERDICT_TEXT.items()},
+        marks=MARKS,
+        css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+    )
+    return environment.get_template(template).render(**variables)

@@ -1,0 +1,142 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One service over the time of a run: what its client saw on top, what was done meanwhile below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing import (
+    Canvas,
+    colour,
+    field,
+    label,
+    rows,
+    ticks_of_seconds,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import short
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import seconds_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_STATES = {"done": "accent", "skipped": "idle", "refused": "warn", "failed": "bad", "started": "warn"}
+_CLIENT_HEIGHT = 96
+
+
+@dataclass(frozen=True)
+class _Bar:
+    step: str
+    stage: str
+    state: str
+    began: float
+    seconds: float
+
+
+def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> Canvas:
+    """`started`: the run's begin; every time is shown as seconds after it."""
+    bars = _bars(service, started)
+    steps = list(dict.fromkeys(each.step for each in bars))
+    client = service["client"]
+    top = _CLIENT_HEIGHT + 26 if client else 0
+    canvas = Canvas(
+        name,
+        f"{label(service['service'], 60)} over the time of the run",
+        ("Above: writes of the canary a second, acknowledged and refused; outages are shaded. " if client else "")
+        + f"Below: when each of the steps {', '.join(label(step) for step in steps)} ran.",
+        height=top + 36 + len(steps) * 22 + 40,
+    )
+    begin, end = _span(bars, client, started)
+    below = canvas.axes(left=110, top=top + 36, right=20, bottom=40)
+    _steps(below, bars, steps)
+    _stages(canvas, below, bars, begin, end)
+    below.set_xlim(begin, end)
+    ticks_of_seconds(below, end)
+    below.set_xlim(begin, end)
+    below.set_xlabel("since the run began")
+    if client:
+        above = canvas.axes(left=110, top=20, right=20, bottom=canvas.height - 20 - _CLIENT_HEIGHT)
+        _client(above, client, started)
+        above.set_xlim(begin, end)
+        _outages(above, path, service, started, end)
+    return canvas
+
+
+def _bars(service: Mapping[str, Any], started: float) -> list[_Bar]:
+    found = []
+    for stage in service["stages"] or [service]:
+        for step in stage["steps"]:
+            began = seconds_of(step["began"])
+            if began is not None:
+                took = step["seconds"] or 0.0
+                found.append(_Bar(step["step"], stage["stage"], step["state"], began - started, took))
+    return found
+
+
+def _span(bars: Sequence[_Bar], client: Mapping[str, Any] | None, started: float) -> tuple[float, float]:
+    times = [0.0, *(each.began for each in bars), *(each.began + each.seconds for each in bars)]
+    if client:
+        first = (seconds_of(client["started"]) or started) - started
+        times += [first, first + client["slice_seconds"] * len(client["acknowledged"])]
+    return min(times), max(*times, 0.1)
+
+
+def _steps(axes: Axes, bars: Sequence[_Bar], steps: Sequence[str]) -> None:
+    rows(axes, [label(step, 14) for step in steps])
+    for each in bars:
+        row, ink = steps.index(each.step), colour(_STATES.get(each.state, "accent"))
+        axes.barh(row, each.seconds, left=each.began, height=0.5, color=ink, linewidth=0)
+        axes.plot([each.began] * 2, [row - 0.25, row + 0.25], color=ink, linewidth=2.5, solid_capstyle="butt")
+
+
+def _stages(canvas: Canvas, axes: Axes, bars: Sequence[_Bar], begin: float, end: float) -> None:
+    """A line where a stage begins, and its name where there is room for it."""
+    starts: dict[str, float] = {}
+    for each in bars:
+        starts.setdefault(each.stage, each.began)
+    if len(starts) < 2:
+        return
+    free = [begin, begin]  # two lines of names: short stages follow each other closely
+    for stage, at in starts.items():
+        axes.axvline(at, color=colour("line"), linewidth=1, zorder=0.5)
+        level = next((number for number, until in enumerate(free) if at >= until), None)
+        if level is not None:
+            up = 5 + 14 * level
+            place = canvas.shift(axes, right=2, up=up)
+            axes.text(at, -0.5, label(stage, 14), fontsize=11, color=colour("muted"), transform=place)
+            free[level] = at + (end - begin) * (7.0 * len(label(stage, 14)) + 6) / 650
+
+
+def _client(axes: Axes, client: Mapping[str, Any], started: float) -> None:
+    length, first = client["slice_seconds"], (seconds_of(client["started"]) or started) - started
+    edges = [first + length * number for number in range(len(client["acknowledged"]) + 1)]
+    rate = {key: [count / length for count in client[key]] for key in ("acknowledged", "refused", "in_doubt")}
+    axes.stairs(rate["acknowledged"], edges, fill=True, color=colour("good"), linewidth=0)
+    failed = [refused + doubt for refused, doubt in zip(rate["refused"], rate["in_doubt"], strict=True)]
+    axes.stairs([-each for each in failed], edges, fill=True, color=colour("bad"), linewidth=0)
+    good, bad = max(rate["acknowledged"]), max(failed)
+    most = good or bad
+    axes.set_ylim(-max(bad, most * 0.3) * 1.05, max(good, most * 0.3) * 1.05)
+    axes.axhline(0, color=colour("line"), linewidth=1)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xticks([])
+    axes.set_yticks([0, good or -bad], ["0", f"{most:.0f}/s"])
+
+
+def _outages(axes: Axes, path: str, service: Mapping[str, Any], started: float, end: float) -> None:
+    several = bool(service["stages"])
+    for number, stage in enumerate(service["stages"] or [service]):
+        rto = stage["rto"]
+        began, ended = seconds_of(rto["started"] or ""), seconds_of(rto["ended"] or "")
+        if began is None or ended is None or rto["measured_seconds"] is None:
+            continue
+        axes.axvspan(began - started, ended - started, color=colour("bad"), alpha=0.14, linewidth=0)
+        middle = (began + ended) / 2 - started
+        side = "right" if middle > end * 0.94 else "left" if middle < end * 0.04 else "center"
+        text = axes.text(
+            middle, 1.03, short(rto["measured_seconds"]), ha=side, va="bottom", transform=axes.get_xaxis_transform()
+        )
+        of = f"{path}.stages.{number}" if several else path
+        text.set_gid(field(f"{of}.rto.measured_seconds"))
