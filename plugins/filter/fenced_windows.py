@@ -9,14 +9,15 @@ from typing import Any
 
 DOCUMENTATION = r"""
 name: fenced_windows
-short_description: From members and the times they were fenced at to what the canary watches for
+short_description: From which addresses no write may come any more, and since when
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - A write acknowledged by a member after it was proven fenced means that the fence did not hold.
+  - A write that a member acknowledged after it was proven fenced means that the fence did not hold. The result is what
+    the option O(continuity.dr.canary#module:fenced) takes.
 options:
   _input:
-    description: The members of a service by name, each with C(address).
+    description: The members of a service by name, each with C(address) and optionally C(replication_address).
     type: dict
     required: true
   fenced:
@@ -26,6 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
+# as a variable or as an argument of continuity.dr.canary
 fenced: "{{ {'db1': {'address': '198.51.100.11'}} | continuity.dr.fenced_windows({'db1': 1795318476.6}) }}"
 # => [{"addresses": ["198.51.100.11"], "since": "1795318476.6"}]
 """

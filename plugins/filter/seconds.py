@@ -19,12 +19,13 @@ description:
   - A duration without a unit is an error, because nobody can tell what it means.
 options:
   _input:
-    description: The duration.
+    description: The duration, a number and one of C(s), C(m), C(h), C(d) without a space.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
+# a wait of your own in the words of a plan
 seconds: "{{ '15m' | continuity.dr.seconds }}"
 # => 900.0
 """

@@ -17,7 +17,7 @@ description:
   - Part of the verbs; without a run it returns nothing.
 options:
   _terms:
-    description: The machine's name in the inventory, and an engine role.
+    description: The machine's name in the inventory; as a second term the full name of an engine role.
     required: true
 """
 

@@ -9,13 +9,15 @@ name: whole_run
 author:
   - continuity.dr contributors (@continuity-dr)
 version_added: "0.1.0"
-short_description: the hosts of a continuity run, which is whole or does not begin
+short_description: The hosts of a continuity run, which is whole or does not begin
 description:
   - Stands in C(hosts) of every play of a verb. Ansible evaluates it in its main process, before anything is
     contacted, so no option of the command line can skip it.
   - Fails, with every reason at once, when C(--limit), C(--tags), C(--skip-tags), C(--start-at-task) or C(--step) would
     cut a part of the run away, when no plan was loaded or the plan is wrong, when an input of the verb is wrong or
     unknown, when a machine is in no site or in two, and when nothing is in the scope.
+  - Fails as well under settings that would make the run lie. These are a fact cache that outlives the run, a connection
+    of a service host that is not its own, and several machines of the run with the connection C(local).
   - Begins the run. Its id, its inputs and its services are then known to every action of continuity.dr.
 options:
   _terms:
@@ -37,7 +39,8 @@ notes:
     acknowledged writes may be lost), C(waive) (names of rules, needs a C(reason)), C(outage_started) (a time with a
     zone). Either C(scope) or C(source_site) is required, except that C(assess) and C(report) take everything."
   - "Settings are extra variables too: C(continuity_runs_dir) (default C(./runs)), C(continuity_run_id),
-    C(continuity_claim_seconds), C(continuity_outcome_allow_degraded)."
+    C(continuity_claim_seconds), C(continuity_outcome_allow_degraded), C(continuity_progress) (V(false): no line for
+    each step while it runs)."
 seealso:
   - plugin: continuity.dr.plan
     plugin_type: inventory
@@ -64,24 +67,38 @@ _raw:
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
+from ansible.release import __version__ as ansible_version
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.hostvars import HostVars, HostVarsVars
 from ansible.vars.manager import VariableManager
+from jinja2.exceptions import TemplateError
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run as runs
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_settings import (
+    cache_findings,
+    connection_findings,
+    progress_findings,
+    version_findings,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import Inventory, whole_run
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import (
+    Inventory,
+    NotFilledIn,
+    whole_run,
+)
 
 PLAN = "continuity_plan"
 SERVICE = "continuity_service"
+UNFILLED = (AnsibleError, TemplateError)  # an undefined variable inside of a mapping is met late, as Jinja's own error
 
 
 class LookupModule(LookupBase):
@@ -110,10 +127,15 @@ class LookupModule(LookupBase):
         started = runs.current()
         if started is not None and started.verb == verb:
             return started
-        extra = {name: self._templar.template(value) for name, value in load_extra_vars(self._loader).items()}
-        inventory = _Reader(self._loader, variables).inventory()
+        extra, not_filled_in = self._extra_variables()
+        reader = _Reader(self._loader, variables)
+        inventory = reader.inventory()
         whole, errors = whole_run(verb, context.CLIARGS, extra, inventory, time.time())
-        if whole is None or inventory.plan is None:
+        errors += [*not_filled_in, *progress_findings(extra), *cache_findings(str(constants.CACHE_PLUGIN))]
+        errors += version_findings(ansible_version)
+        if whole is not None:
+            errors += connection_findings(whole.services, whole.members, reader.connections)
+        if whole is None or inventory.plan is None or errors:
             raise AnsibleError(f"{verb} does not begin, nothing was contacted:\n  " + "\n  ".join(errors))
         try:
             return runs.begin(
@@ -128,6 +150,16 @@ class LookupModule(LookupBase):
         except ValueError as error:
             raise AnsibleError(str(error)) from None
 
+    def _extra_variables(self) -> tuple[dict[str, Any], list[str]]:
+        """The extra variables, and an error for each whose template cannot be filled in."""
+        extra, errors = {}, []
+        for name, value in load_extra_vars(self._loader).items():
+            try:
+                extra[name] = self._templar.template(value)
+            except UNFILLED as error:
+                errors.append(finding(name, f"its template cannot be filled in: {_reason(error)}"))
+        return extra, errors
+
 
 class _Reader:
     """Reads variables of any host while `hosts` of a play is being evaluated."""
@@ -136,9 +168,11 @@ class _Reader:
         self._loader = loader
         self._groups = variables.get("groups") or {}
         self._hostvars = variables.get("hostvars") or _live_hostvars(loader)
+        #: how Ansible reaches each host that was read
+        self.connections: dict[str, str] = {}
 
     def inventory(self) -> Inventory:
-        plan = self._hostvars.raw_get("localhost").get(PLAN)
+        plan = self._plan()
         return Inventory(
             groups={name: list(hosts) for name, hosts in self._groups.items()},
             plan=without_secrets(_plain(plan)) if isinstance(plan, Mapping) else None,
@@ -147,16 +181,47 @@ class _Reader:
             address_of=self._address,
         )
 
+    def _plan(self) -> Any:
+        """`continuity_plan`: with errors a variable of all hosts, else of one service, by its source the first."""
+        for host in ("localhost", *self._groups.get("continuity_services", ())):
+            plan = self._hostvars.raw_get(host).get(PLAN)
+            if plan is not None:
+                return plan
+        return None
+
     def _service(self, name: str) -> Mapping[str, Any]:
         """`continuity_service` with its templates filled in; secrets are cut off first and stay closed."""
         variables = self._hostvars.raw_get(name)
+        self.connections[name] = str(variables.get("ansible_connection"))
         service = without_secrets(variables[SERVICE])
-        filled = HostVarsVars({**variables, SERVICE: service}, loader=self._loader, host=name)[SERVICE]
-        plain: Mapping[str, Any] = _plain(filled)
+        try:
+            plain: Mapping[str, Any] = self._filled_in(name, {**variables, SERVICE: service}, SERVICE)
+        except UNFILLED as error:
+            found = list(self._broken_templates(name, variables, service))
+            raise NotFilledIn(
+                found or [finding(f"services.{name}", f"cannot be filled in: {_reason(error)}")]
+            ) from None
         return plain
 
+    def _filled_in(self, host: str, variables: Mapping[str, Any], name: str) -> Any:
+        return _plain(HostVarsVars(variables, loader=self._loader, host=host)[name])  # what is undefined raises here
+
+    def _broken_templates(self, name: str, variables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str]:
+        for path, text in _texts(service, f"services.{name}"):
+            try:
+                self._filled_in(name, {**variables, SERVICE: text}, SERVICE)
+            except UNFILLED as error:
+                yield finding(path, f"the template {text} cannot be filled in: {_reason(error)}")
+
     def _address(self, host: str) -> str:
-        return str(self._hostvars[host].get("ansible_host") or host)
+        try:
+            variables = self._hostvars[host]
+            given = variables.get("ansible_connection") or context.CLIARGS.get("connection")
+            self.connections[host] = str(given)
+            return str(variables.get("ansible_host") or host)
+        except UNFILLED as error:
+            wrong = f"its template cannot be filled in: {_reason(error)}"
+            raise NotFilledIn([finding(f"{host}.ansible_host", wrong)]) from None
 
 
 def _live_hostvars(loader: Any) -> HostVars:
@@ -176,6 +241,23 @@ def _live_hostvars(loader: Any) -> HostVars:
         "whole_run cannot read the inventory from here: it belongs into `hosts` or `serial` of a play "
         "(or this version of ansible-core is not supported)"
     )
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text below `value`, with its path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(item, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield path, value
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a template, on one line: `'db2_link' is undefined`."""
+    return " ".join(str(getattr(error, "message", None) or error).split())
 
 
 def _members(started: runs.Run) -> list[str]:

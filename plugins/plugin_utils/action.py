@@ -9,6 +9,8 @@ the three ways a step can end otherwise (refused, failed, unreachable) into one 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,13 +18,21 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
-from ansible_collections.continuity.dr.plugins.plugin_utils.argument_spec import argument_spec
+from ansible_collections.continuity.dr.plugins.plugin_utils.argument_spec import (
+    argument_spec,
+    misread_numbers,
+    unknown_options,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.deadline import Deadline, DeadlineExceeded, kill_children
+from ansible_collections.continuity.dr.plugins.plugin_utils.heartbeat import Heartbeat
+from ansible_collections.continuity.dr.plugins.plugin_utils.progress import TELLING, Teller
 
 #: Seconds a connection may take to open on top of the time its script is given. A member that does not
 #: answer within it is unreachable: the plan has other members, and people are waiting.
@@ -113,8 +123,10 @@ class Step(ActionBase):
         args = self._arguments()
         started = time.monotonic()
         self._write(task_vars, args, "started", {})
+        teller = self._teller(task_vars, args)
         try:
-            result.update(self.step(args, task_vars))
+            with Heartbeat(teller.runs if teller else None):
+                result.update(self.step(args, task_vars))
             state = "done"
         except StepRefused as refused:
             state = "refused"
@@ -187,20 +199,49 @@ class Step(ActionBase):
     def _arguments(self) -> dict[str, Any]:
         spec = argument_spec(self.module, self.secrets)
         checked = ArgumentSpecValidator(spec).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise AnsibleActionFail(f"{self.module}: " + "; ".join(checked.error_messages))
+        wrong = [error.msg for error in checked.errors.errors if not isinstance(error, UnsupportedError)]
+        wrong += unknown_options(checked.unsupported_parameters, spec) + misread_numbers(self._task.args, spec)
+        if wrong:
+            raise AnsibleActionFail(f"{self.module}: " + "; ".join(dict.fromkeys(wrong)))
         return dict(checked.validated_parameters)
 
     def _write(
         self, task_vars: Mapping[str, Any], args: Mapping[str, Any], state: str, result: Mapping[str, Any]
     ) -> None:
-        current = run.current()
-        service = args.get("service") or task_vars.get("inventory_hostname")
-        if current is None or self.journal_step is None or service not in current.services:
+        current, service = run.current(), self._service(task_vars, args)
+        if current is None or self.journal_step is None or service is None:
             return
         data = {"stage": self.stage(task_vars), "check_mode": self.check_mode}
         data.update(self.journal_data(args, result) if result else self.journal_intent(args))
-        journal.append(current.directory, current.run_id, str(service), self.journal_step, state, data)
+        journal.append(current.directory, current.run_id, service, self.journal_step, state, data)
+        teller = self._teller(task_vars, args)
+        if teller is not None:
+            teller.ended(state, result) if result else teller.begins()
+
+    @staticmethod
+    def _service(task_vars: Mapping[str, Any], args: Mapping[str, Any]) -> str | None:
+        """The service of this run that the step belongs to, if any."""
+        current, service = run.current(), args.get("service") or task_vars.get("inventory_hostname")
+        return str(service) if current is not None and service in current.services else None
+
+    def _teller(self, task_vars: Mapping[str, Any], args: Mapping[str, Any]) -> Teller | None:
+        """What tells a person of this step; None where it is not journaled, not worth a line, or not to be shown."""
+        with contextlib.suppress(Exception):  # nothing rests on it
+            current, service, subject = run.current(), self._service(task_vars, args), self.progress_subject(args)
+            wanted = boolean(self._templar.template(task_vars.get("continuity_progress", True)), strict=False)
+            wanted = wanted and not self._task.no_log
+            if wanted and current and service and self.journal_step and subject is not None:
+                path, stage = journal.path_of(current.directory, service), self.stage(task_vars)
+                read = functools.partial(journal.read, path, TELLING)
+                return Teller(current, service, stage, self.journal_step, subject, self._show, read)
+        return None
+
+    def _show(self, line: str) -> None:
+        self._display.display(journal.mask(line))
+
+    def progress_subject(self, args: Mapping[str, Any]) -> str | None:
+        """What the step acts on, for the line a person reads; None: this step is not worth a line."""
+        return str(self._task.delegate_to or args.get("name") or args.get("verb") or "")
 
     def journal_intent(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """What is about to be done, in words a reader of the journal needs. Never a secret."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,16 @@ def append(
     return entry
 
 
-def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Every readable entry of a journal, in the file's order; a missing file is an empty journal."""
+def read(path: str | os.PathLike[str], steps: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Every readable entry of a journal, in the file's order; a missing file is an empty journal.
+
+    `steps`: only the entries of these. The lines of others are not parsed: a third of the time for what is asked often.
+    """
     lines, _torn = _lines(path)
+    if steps is not None:
+        wanted = re.compile(b'"step":"(?:%s)"' % b"|".join(re.escape(step).encode() for step in steps))
+        found = map(chain.parse, filter(wanted.search, lines))
+        return [entry for entry in found if entry is not None and entry.get("step") in steps]
     return [entry for entry in map(chain.parse, lines) if entry is not None]
 
 

@@ -98,8 +98,9 @@ def verb(files, run_ansible):
 
 
 def test_a_whole_run_in_wave_order(verb, files):
-    code, output, seen = verb("-e", "scope=payments,accounts-db", "-e", "reason='power cut'", "--check",
-                              "-e", "continuity_run_id=drill-7", "-e", "continuity_runs_dir=elsewhere")  # fmt: skip
+    inputs = ("scope=payments,accounts-db", "reason='power cut'", "continuity_run_id=drill-7")
+    given = [word for text in (*inputs, "continuity_runs_dir=elsewhere") for word in ("-e", text)]
+    code, output, seen = verb(*given, "--check")
     assert code == 0, output
     assert [(line["host"], line["what"]) for line in seen[:2]] == [
         ("accounts-db", "accounts-db"),
@@ -115,12 +116,12 @@ def test_a_whole_run_in_wave_order(verb, files):
     assert last["inputs"]["reason"] == "power cut"
     assert last["plan"]["id"] == "shop"
     service = last["services"]["payments-db"]
+    of_db1 = {"address": "198.51.100.11", "replication_address": "198.51.100.11"}
+    of_db2 = {"address": "203.0.113.11", "replication_address": "203.0.113.132"}
     assert service["members"] == [
-        {"host": "db1", "cluster": "15/main", "site": "dc1", "address": "198.51.100.11",
-         "replication_address": "198.51.100.11"},
-        {"host": "db2", "cluster": "15/main", "site": "dc2", "address": "203.0.113.11",
-         "replication_address": "203.0.113.132"},
-    ]  # fmt: skip
+        {"host": "db1", "cluster": "15/main", "site": "dc1", **of_db1},
+        {"host": "db2", "cluster": "15/main", "site": "dc2", **of_db2},
+    ]
     assert "key" not in service["endpoints"][0]  # and the missing key file has stopped nothing
 
 
@@ -140,6 +141,14 @@ def test_a_whole_run_in_wave_order(verb, files):
             ['did you mean "target_site"', 'accept_data_loss: "yes" is no bound', 'did you mean "lag_unknown"'],
         ),
         (["-e", "continuity_plan={}"], {}, ["unknown setting"]),
+        (["-e", "continuity_progress=quiet"], {}, ['continuity_progress: "quiet" is neither true nor false']),
+        (["-c", "local"], {}, ["ansible_connection: db1 and db2 are all this controller, by the connection local"]),
+        ([], {"ANSIBLE_TRANSPORT": "local"}, ["ansible_connection: db1 and db2 are all this controller"]),
+        (
+            [],
+            {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "facts"},
+            ['fact_caching: "jsonfile" brings facts of earlier runs into this one; allowed: memory, as with'],
+        ),
     ],
 )
 def test_what_would_not_be_a_whole_run_is_refused(verb, arguments, environment, told):
@@ -204,6 +213,47 @@ def test_machines_are_checked_before_anything_is_contacted(files, verb):
     assert (code, seen) == (4, [])
     assert "services.mail-db.members[0]: db1 is in dc1 and dc2; allowed: a machine of exactly one of the" in output
     assert 'services.mail-db.members[1]: unknown machine "db2"' in output
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        ("hosts.yml", HOSTS.replace("db2: }", "}"), 'services.mail-db.members[1]: unknown machine "db2"'),
+        (
+            "later.yml",
+            "all: {hosts: {mail-db: {ansible_connection: local}}}",
+            'mail-db.ansible_connection: "local", from host_vars or a later source, would run commands on a service',
+        ),
+        (
+            "later.yml",
+            "dbs: {hosts: {mail-db: }}",
+            "services.mail-db: is also a machine, or was put into the group dbs; allowed: a name of its own",
+        ),
+        (
+            "host_vars/mail-db.yml",
+            "ansible_connection: ssh",
+            'mail-db.ansible_connection: "ssh", from host_vars or a later source, would run commands on a service; '
+            "allowed: continuity.dr.service",
+        ),
+        (
+            "group_vars/all.yml",
+            "ansible_connection: local",
+            "ansible_connection: db1 and db2 are all this controller, by the connection local; allowed: one that",
+        ),
+        ("group_vars/all.yml", "ansible_host: 127.0.0.9", "db2 and db1 (services.mail-db.members[0]) are both 127."),
+    ],
+    ids=["empty group", "later source", "later group", "host_vars", "local for all", "one address for all"],
+)
+def test_an_inventory_that_would_make_the_run_lie_is_refused(files, verb, path, text, told):
+    (files / path).parent.mkdir(exist_ok=True)
+    if "ansible_host" in text:
+        (files / "hosts.yml").write_text("dc1: {hosts: {db1: }}\ndc2: {hosts: {db2: }}")
+        (files / "host_vars" / "db2.yml").unlink()
+    (files / path).write_text(text)
+    later = ("-i", path) if path == "later.yml" else ()
+    code, output, seen = verb("-e", "scope=mail-db", *later)
+    assert (code, seen) == (4, []), output
+    assert told in output
 
 
 def test_a_second_verb_in_one_process_is_refused(verb):

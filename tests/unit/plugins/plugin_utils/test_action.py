@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from fake_action import made
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils import heartbeat, journal, progress, run
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import (
     Output,
     Step,
@@ -121,8 +124,9 @@ def test_a_refusal_fails_with_every_rule_its_values_and_what_to_do_next():
     result = probe(raising(StepRefused([LAG, GONE], reason="mine"))).run(task_vars={})
     assert (result["failed"], result["changed"], result["refused"], result["reason"]) == (True, False, True, "mine")
     assert [(r["rule"], r["measured"], r["limit"], r["waivable"]) for r in result["refusals"]] == [
-        ("lag_over_rpo", "12 s", "5 s", False), ("other_cluster", "7", "8", False),
-    ]  # fmt: skip
+        ("lag_over_rpo", "12 s", "5 s", False),
+        ("other_cluster", "7", "8", False),
+    ]
     assert result["msg"] == (
         "refused, nothing was changed:\n"
         "  lag_over_rpo: the standby is behind (measured: 12 s; limit: 5 s). Next: wait until it has caught up\n"
@@ -223,3 +227,115 @@ def test_nothing_is_written_outside_a_run_for_another_service_or_for_a_step_that
     run.forget()
     probe().run(task_vars={})
     assert not Path(begun.directory).exists()
+
+
+# What a person reads meanwhile
+
+
+class Terminal:
+    """Keeps each line; with an error it is a terminal that has gone."""
+
+    def __init__(self, error=None):
+        self.lines, self.error = [], error
+
+    def display(self, text):
+        self.lines.append(text)
+        if self.error:
+            raise self.error
+
+
+def told(does=None, terminal=None, variables=None, **task):
+    one, terminal = probe(does, **task), terminal or Terminal()
+    one._display = terminal
+    return one.run(task_vars=variables or {}), terminal.lines
+
+
+def test_the_end_of_a_journaled_step_is_told_on_one_line(begun):
+    _result, (line,) = told()
+    assert line.startswith("payments-db") and "  lease db1: done in 0" in line and line.endswith("no RTO")
+    _result, (line,) = told(raising(StepFailed("db1 is full\nsee the log", reason="no_space")))
+    assert "lease db1: FAILED in 0" in line and line.endswith("no RTO  db1 is full")
+    _result, (line,) = told(raising(StepRefused([LAG, GONE])))
+    assert line.endswith("lag_over_rpo: the standby is behind; other_cluster: not copies of one database")
+
+
+def test_nothing_is_told_of_what_is_not_journaled(begun):
+    one = probe()
+    one.journal_step, one._display = None, Terminal()
+    one.run(task_vars={})
+    assert one._display.lines == []
+    run.forget()
+    assert told()[1] == []
+
+
+@pytest.mark.parametrize(("wanted", "count"), [("false", 0), (False, 0), ("no", 0), ("true", 1), (True, 1)])
+def test_it_can_be_turned_off(begun, wanted, count):
+    assert len(told(variables={"continuity_progress": wanted})[1]) == count
+
+
+def test_a_task_that_is_not_to_be_logged_is_not_told(begun):
+    assert told(no_log=True)[1] == []
+
+
+def test_a_step_that_takes_long_shows_that_it_is_alive(begun, monkeypatch):
+    waited, terminal = threading.Event(), Terminal()
+    terminal.display = lambda text: terminal.lines.append(text) or waited.set()
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.01)
+    result, lines = told(lambda *_: {"changed": waited.wait(10)}, terminal)
+    assert result["changed"] and "lease db1: still running, 0s" in lines[0] and "lease db1: done in" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    "broken", ["the terminal", "the formatter", "the clock", "the journal", "the setting", "the subject"]
+)
+def test_what_goes_wrong_while_telling_does_not_fail_the_step(begun, monkeypatch, broken):
+    terminal, variables = Terminal(OSError("gone") if broken == "the terminal" else None), {}
+    one = probe(lambda *_: {"changed": True, "held": 7})
+    if broken == "the formatter":
+        monkeypatch.setattr(progress, "line", raising(ValueError("no format")))
+    elif broken == "the clock":
+        monkeypatch.setattr(progress, "downtime", raising(ValueError("no time")))
+    elif broken == "the journal":
+        monkeypatch.setattr(journal, "read", raising(OSError("unreadable")))
+    elif broken == "the setting":
+        one._templar = SimpleNamespace(template=lambda v: raising(AnsibleError("undefined"))() if v == "{{ x }}" else v)
+        variables["continuity_progress"] = "{{ x }}"
+    elif broken == "the subject":
+        one.progress_subject = raising(KeyError("member"))
+    one._display = terminal
+    result = one.run(task_vars=variables)
+    assert (result["changed"], result["held"], "failed" in result) == (True, 7, False)
+    assert len(terminal.lines) == (1 if broken == "the terminal" else 0)
+    monkeypatch.undo()
+    assert [each["state"] for each in written(begun)] == ["started", "done"]
+
+
+def test_no_secret_and_no_second_line_is_told(begun):
+    evil = StepFailed("host=x password=hidden-41\x1b[2J at postgres://me:hidden-41@db1", reason="no")
+    _result, (line,) = told(raising(evil), delegate_to="db1\nPLAY RECAP token=hidden-41")
+    assert "hidden-41" not in line and "********" in line
+    assert line.isprintable() and "db1 PLAY RECAP" in line
+
+
+def test_telling_costs_less_than_a_millisecond_a_step(begun, monkeypatch):
+    """Over a journal as a drill leaves it. The quickest of many, so that a busy machine does not count."""
+    for number in range(60):
+        data = {"stage": "failover", "member": "db1", "name": "a.", "filling": "x" * 500}
+        step = ("lease", "claim", "verify", "point", "promote", "decide")[number % 6]
+        journal.append(begun.directory, begun.run_id, "payments-db", step, "done", data, fsync=False)
+
+    def quickest(**variables):
+        one, times = probe(), []
+        one._display = Terminal()
+        for _turn in range(30):
+            began = time.perf_counter()
+            teller = one._teller(variables, LEASE)
+            with heartbeat.Heartbeat(teller.runs if teller else None):
+                pass
+            if teller:
+                teller.ended("done", {"elapsed_seconds": 0.1})
+            times.append(time.perf_counter() - began)
+        assert len(one._display.lines) == (0 if variables else 30)
+        return min(times)
+
+    assert quickest() - quickest(continuity_progress=False) < 0.001

@@ -82,6 +82,21 @@ def test_a_missing_journal_is_empty(tmp_path):
     assert read(path_of(tmp_path, "x")) == [] and verify(path_of(tmp_path, "x")) == []
 
 
+def test_the_entries_of_some_steps_can_be_read_alone(tmp_path):
+    for step, data in (
+        ("claim", {"step": "fence"}),
+        ("fence", {}),
+        ("promote", {"said": '"step":"fence"'}),
+        ("fence", {}),
+    ):
+        append(tmp_path, RUN, "db", step, "done", data)
+    with path_of(tmp_path, "db").open("ab") as file:
+        file.write(b'{"step":"fence", torn\n')
+    assert [entry["seq"] for entry in read(path_of(tmp_path, "db"), {"fence"})] == [2, 4]
+    assert [entry["seq"] for entry in read(path_of(tmp_path, "db"), ("claim", "promote"))] == [1, 3]
+    assert len(read(path_of(tmp_path, "db"))) == 4
+
+
 def test_an_edited_line_is_found(journal):
     rewrite(journal, lambda lines: lines.__setitem__(2, lines[2].replace('"number":2', '"number":3')))
     assert kinds(journal) == [("edited", 3)]

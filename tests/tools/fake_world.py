@@ -1,0 +1,159 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whole verbs without a machine: an engine of a third party whose state is a file, and members reached by a connection
+that only writes down what it was asked.
+
+`lay(folder)` makes the inventory, the plan and the collection `acme.dr` below `folder`, for `run_ansible` there with
+`ENVIRONMENT`. `done(folder)` is everything that was done, in its order. Environment variables break it: `TEST_DEAD=db2`
+(a machine does not answer), `TEST_DYING=db2` (from the first demotion on), `TEST_FAILING="promote db2"` (payments-db),
+`TEST_BLIND=true` (nothing can be observed once something was done).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+PLAN = """
+plugin: continuity.dr.plan
+plan: {id: shop, environment: drill}
+sites:
+  dc1: {use: preferred}
+  dc2: {use: recovery}
+functions:
+  payments: {tier: 1, objectives: {rto: 1h, rpo: 5m}, depends_on: [accounts]}
+  accounts: {tier: 2, objectives: {rto: 1h, rpo: 5m}}
+services:
+  payments-db: {function: payments, engine: {role: acme.dr.engine_file}, members: [db1, db2]}
+  accounts-db:
+    function: accounts
+    engine: {role: acme.dr.engine_file, port: 5433}
+    members: [db1, db2]
+"""
+HOSTS = """
+dc1: {hosts: {db1: {ansible_host: 127.0.0.2, ansible_connection: written_down}}}
+dc2: {hosts: {db2: {ansible_host: 127.0.0.3, ansible_connection: written_down}}}
+"""
+#: A run of a verb, as a user's environment; the connection plugin lies beside the inventory.
+ENVIRONMENT = {"ANSIBLE_CONNECTION_PLUGINS": "connection_plugins"}
+
+CONNECTION = """
+DOCUMENTATION = '''
+name: written_down
+short_description: writes down what it was asked
+description: For tests.
+options: {}
+'''
+import json, os
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import ConnectionBase
+
+class Connection(ConnectionBase):
+    transport, has_pipelining = "written_down", True
+
+    def _connect(self):
+        return self
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        host = {"127.0.0.2": "db1", "127.0.0.3": "db2"}.get(self._play_context.remote_addr)
+        if host is None or host in os.environ.get("TEST_DEAD", "").split() or os.path.exists(f"dead-{host}"):
+            raise AnsibleConnectionFailure(f"no route to {self._play_context.remote_addr}")
+        return 0, b"@@held 270", b""
+
+    def put_file(self, *_): raise AssertionError("nothing is copied to members")
+    fetch_file = put_file
+    def close(self): pass
+"""
+
+ENGINE = """
+import json, os
+from ansible_collections.continuity.dr.plugins.plugin_utils import action
+
+class ActionModule(action.Step):
+    def run(self, tmp=None, task_vars=None):
+        self.journal_step = None if self._task.args["do"] == "observe" else self._task.args["do"]
+        return super().run(tmp, task_vars)
+
+    def _arguments(self):
+        return dict(self._task.args)
+
+    def step(self, args, task_vars):
+        with open("world.json") as file:
+            world = json.load(file)
+        do, member = args["do"], args["member"]
+        if do == "observe":
+            if os.environ.get("TEST_BLIND") and os.path.exists("done.jsonl"):
+                raise action.StepFailed("the password is no longer there")
+            return {"changed": False, "ansible_facts": {"continuity_observed": {
+                one["service"]: self.seen(one, world[one["service"]]) for one in member}}}
+        if f"{do} {member['host']}" == os.environ.get("TEST_FAILING") and args["service"] == "payments-db":
+            raise action.StepFailed("it did not work")
+        if do == "demote" and os.environ.get("TEST_DYING"):
+            open("dead-" + os.environ["TEST_DYING"], "w").close()
+        self.execute("do")
+        service, changed = world[args["service"]], True
+        if do == "promote":
+            service.update(primary=member["host"])
+        elif do == "rejoin":
+            service["stopped"] = [each for each in service["stopped"] if each != member["host"]]
+        elif do == "demote":
+            service["stopped"].append(member["host"])
+        with open("world.json", "w") as file:
+            json.dump(world, file)
+        with open("done.jsonl", "a") as file:
+            print(json.dumps([args["service"], do, member["host"]]), file=file)
+        facts = {"promote": "continuity_promoted", "demote": "continuity_demoted"}
+        said = {"changed": True, "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
+        return {**said, "ansible_facts": {facts[do]: said} if do in facts else {}}
+
+    def seen(self, one, service):
+        host, where = one["host"], {"member": one["host"], "site": one["site"], "address": one["address"]}
+        try:
+            self.execute("ask")
+        except action.Unreachable:
+            return where
+        primary, running = service["primary"], host not in service["stopped"]
+        other = next(peer["host"] for peer in one["peers"]) if one.get("peers") else "?"
+        seen = {**where, "reachable": True, "running": running, "system_id": "7", "timeline": 1, "epoch": 0,
+                "position": 1000, "fenced": not running, "problems": []}
+        if host == primary:
+            return {**seen, "role": "primary", "writable": running, "followers": {other: "async"}}
+        return {**seen, "role": "replica", "writable": False, "lag_bytes": 0, "lag_seconds": 0.0, "receiving": True,
+                "upstream": primary + ":5432"}
+"""
+
+
+def task(do: str, member: str, extra: str = "") -> str:
+    """One entry point of the engine: a single task."""
+    host = f"{member}[0].host" if do == "observe" else f"{member}.host"
+    return (
+        f"- name: {do.capitalize()} | {do}\n  acme.dr.engine: {{do: {do}, member: '{{{{ {member} }}}}'{extra}}}\n"
+        f"  delegate_to: '{{{{ {host} }}}}'\n"
+    )
+
+
+def lay(folder: Path) -> None:
+    """Make the world: `db1` is primary of both services and `db2` follows."""
+    (folder / "hosts.yml").write_text(HOSTS)
+    (folder / "plan.yml").write_text(PLAN)
+    world = {name: {"primary": "db1", "stopped": []} for name in ("payments-db", "accounts-db")}
+    (folder / "world.json").write_text(json.dumps(world))
+    (folder / "connection_plugins").mkdir()
+    (folder / "connection_plugins" / "written_down.py").write_text(CONNECTION)
+    acme = folder / "collections" / "ansible_collections" / "acme" / "dr"
+    tasks = acme / "roles" / "engine_file" / "tasks"
+    for below in (tasks, acme / "plugins" / "action", acme / "plugins" / "modules"):
+        below.mkdir(parents=True)
+    (acme / "plugins" / "action" / "engine.py").write_text(ENGINE)
+    (acme / "plugins" / "modules" / "engine.py").write_text("")
+    for name in ("observe", "preflight"):
+        (tasks / f"{name}.yml").write_text(task("observe", "engine_members"))
+    for name in ("demote", "promote", "rejoin"):
+        (tasks / f"{name}.yml").write_text(task(name, "engine_member", ", service: '{{ engine_service }}'"))
+    (tasks / "verify.yml").write_text("[]\n")
+
+
+def done(folder: Path) -> list[list[str]]:
+    """What was done at the members: `[service, entry point, member]` each, in its order."""
+    path = folder / "done.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,65 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.lookup.silent import LookupModule
+from ansible_collections.continuity.dr.plugins.plugin_utils import run
+
+SERVICE = {
+    "members": [
+        {"host": "db1", "site": "dc1", "address": "198.51.100.11", "replication_address": "203.0.113.131"},
+        {"host": "db2", "site": "dc2", "address": "203.0.113.11", "replication_address": "203.0.113.11", "port": 5434},
+    ],
+    "fences": [{"role": "a.b.fence_x", "name": "fence_x"}, {"role": "a.b.fence_y", "name": "fence_y"}],
+    "witnesses": ["ns0", "db2"],
+}
+
+
+@pytest.fixture
+def ask(tmp_path):
+    run.forget()
+    run.begin(verb="failover", inputs={}, plan={}, services={"shop": SERVICE}, runs_directory=str(tmp_path))
+
+    def do(*terms, reachable=("db2",)):
+        engine = {"units": ["db.service"], "ports": [5432]}
+        seen = {"db1": {"reachable": "db1" in reachable, "engine": engine}, "db2": {"reachable": "db2" in reachable}}
+        hostvars = {host: {"ansible_facts": {"continuity_observed": {"shop": said}}} for host, said in seen.items()}
+        return LookupModule().run(terms, {"hostvars": hostvars})[0]
+
+    yield do
+    run.forget()
+
+
+def test_in_a_failover_the_fences_are_asked_about_the_silent(ask):
+    found = ask("fences", "shop", "failover")
+    assert [(each["fence"], each["role"], each["member"]["host"]) for each in found] == [
+        ("fence_x", "a.b.fence_x", "db1"), ("fence_y", "a.b.fence_y", "db1"),
+    ]  # fmt: skip
+    assert (found[0]["reachable"], found[0]["units"], found[0]["ports"]) == (False, ["db.service"], [5432])
+    assert ask("fences", "shop", "failover", reachable=("db1", "db2")) == []
+
+
+def test_in_every_other_stage_about_all_members(ask):
+    assert [each["member"]["host"] for each in ask("fences", "shop", "assess")] == ["db1", "db1", "db2", "db2"]
+    assert ask("fences", "shop", "rejoin")[2]["ports"] == [5434]
+
+
+def test_a_silent_member_is_looked_at_from_every_other_machine_and_by_the_controller(ask):
+    found = ask("witnesses", "shop", "failover")
+    assert [(each["vantage"], each["member"]) for each in found] == [
+        ("db2", "db1"), ("ns0", "db1"), ("localhost", "db1"),
+    ]  # fmt: skip
+    assert found[0]["addresses"] == ["198.51.100.11", "203.0.113.131"]
+    nobody = ask("witnesses", "shop", "failover", reachable=())
+    assert [(each["vantage"], each["member"]) for each in nobody] == [
+        ("ns0", "db1"), ("db2", "db1"), ("localhost", "db1"), ("ns0", "db2"), ("localhost", "db2"),
+    ]  # fmt: skip
+    assert ask("witnesses", "shop", "assess") == ask("witnesses", "shop", "failover", reachable=("db1", "db2")) == []
+
+
+def test_a_machine_or_a_playbook_without_a_run_asks_nobody(ask):
+    assert ask("fences", "db1", "failover") == []
+    run.forget()
+    assert LookupModule().run(["fences", "shop", "failover"], {}) == [[]]
