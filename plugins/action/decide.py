@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, refusal_text
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Request
 
 
@@ -31,12 +31,14 @@ class ActionModule(Step):
         view = spine.view_of(current, args["service"], task_vars["hostvars"], endpoints)
         spine.write_run(current)
         if not self.check_mode:
-            spine.remember(current, view)
+            spine.remember(current, args["service"], view.primary)
         why_not = self._why_not_now(current, task_vars)
         if why_not:
             return self._nothing(args, why_not)
         request = spine.request_of(current, args["verb"], time.time())
         decision = decide(view, self._drilled(request, current, task_vars))
+        if self.stage(task_vars) == "baseline":
+            decision = exercise(decision)
         self._display.display(f"{args['service']}: {text(decision)}")
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
@@ -48,7 +50,8 @@ class ActionModule(Step):
         facts: dict[str, Any] = {"continuity_decision": data}
         if self.stage(task_vars) == "baseline":
             sites = {"from_site": decision.from_site, "to_site": decision.to_site}
-            facts["continuity_baseline"] = {**sites, "refused": decision.refused}
+            # A drill begins without a fault: one that a fact cache kept is another run's
+            facts |= {"continuity_baseline": {**sites, "refused": decision.refused}, "continuity_fault": {}}
         facts["continuity_pending"] = self.check_mode and (bool(decision.steps) or "continuity_baseline" in facts)
         return {"changed": False, "decision": data, "ansible_facts": facts}
 
@@ -58,12 +61,11 @@ class ActionModule(Step):
         if self.check_mode and facts.get("continuity_pending"):
             return "is decided when the stage before it has been carried out"
         if current.verb == "drill" and self.stage(task_vars) != "baseline":
-            # A drill that could not begin must not turn into the real thing
-            begun = (facts.get("continuity_outcome") or {}).get("state")
+            # A drill that could not begin must not turn into the real thing. One that began is brought to its end,
+            # however its stages went: what was broken or moved away has to come back
             injected = "injected" in (facts.get("continuity_fault") or {})
-            if (facts.get("continuity_baseline") or {}).get("refused", True) or (
-                begun in ("failed", "refused") and not injected
-            ):
+            refused = (facts.get("continuity_baseline") or {}).get("refused", True)
+            if refused or not (injected or task_vars.get("continuity_drill_begun")):
                 return "is left out: the drill could not begin"
         return ""
 

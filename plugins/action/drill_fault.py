@@ -62,6 +62,9 @@ class ActionModule(Step):
                 ]
             )
 
+    def progress_subject(self, args: Mapping[str, Any]) -> str | None:
+        return None if args["state"] == "injecting" else f"{PurePath(args['fault']).stem} on {args['member']}"
+
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         self.journal_step = "heal" if self._task.args.get("state") == "healed" else "inject"
         return super().run(tmp, task_vars)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import run
+from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.walk import layout, stopped_by
 
@@ -19,6 +19,7 @@ LEFT_BEHIND = (
     "continuity_rejoined",
     "continuity_claims",
     "continuity_fenced",
+    "continuity_fence_evidence",
 )
 
 
@@ -29,6 +30,10 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "begun":
             return self._begin(args["service"], task_vars)
+        current, facts = run.current(), task_vars.get("ansible_facts") or {}
+        if args["state"] == "done" and current is not None and not self.check_mode:
+            # A failover right after this one proves with it what the primary's replicas had confirmed
+            spine.remember(current, args["service"], spine.verified(args["service"], facts))
         said = {key: args[key] for key in ("state", "message", "next_command")}
         ended = {**args["data"], **said}
         return {"changed": False, "outcome": ended, "ansible_facts": {"continuity_outcome": ended}}

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import (
+    DEFAULT_MIN_LEVEL,
+    Evidence,
+    Sighting,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     EndpointView,
     LastSeen,
@@ -32,7 +36,8 @@ def service_of(run: Run, name: str) -> Service:
         sites={member["host"]: member["site"] for member in plan["members"]},
         preferred_site=preferred[0] if preferred else "",
         endpoints=tuple(endpoint["name"] for endpoint in plan["endpoints"]),
-        has_fence=bool(plan.get("fence")),
+        fences=tuple(fence["name"] for fence in plan.get("fences") or ()),
+        min_level=int(plan.get("min_level", DEFAULT_MIN_LEVEL)),
     )
 
 
@@ -49,19 +54,49 @@ def request_of(run: Run, verb: str, now: float) -> Request:
         waive=tuple(inputs.get("waive") or ()),
         reason=str(inputs.get("reason") or ""),
         outage_started=inputs.get("outage_started"),
+        confirm=inputs.get("confirm"),
     )
 
 
 def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, Any]]) -> View:
-    """Collect what each member and each endpoint said; a member that said nothing was not reachable."""
+    """Collect what each member and each endpoint said; a member that said nothing in this run was not reachable."""
     observed = {}
     for member in run.services[name]["members"]:
         host = member["host"]
         facts = (hostvars[host].get("ansible_facts") or {}).get("continuity_observed") or {}
         said = facts.get(name)
         silent = Observation(member=host, site=member["site"], address=member["address"])
-        observed[host] = Observation.from_dict(said) if said else silent
-    return View(service_of(run, name), observed, tuple(_endpoints(run, name, endpoints)), last_seen(run, name))
+        seen = Observation.from_dict(said) if said else silent
+        # A fact cache keeps what another run was told
+        observed[host] = silent if seen.asked is not None and seen.asked < run.started else seen
+    # What an earlier stage of this run was told of a member does not hold for this one
+    since = min((seen.asked for seen in observed.values() if seen.asked is not None), default=run.started)
+    own = hostvars[name] if name in hostvars else {}
+    return View(
+        service_of(run, name),
+        observed,
+        tuple(_endpoints(run, name, endpoints)),
+        last_seen(run, name),
+        _evidence(own, since),
+        tuple(_sightings(own, since)),
+    )
+
+
+def _evidence(own: Mapping[str, Any], since: float) -> dict[str, tuple[Evidence, ...]]:
+    """What the fences said of each member, from the service's own facts."""
+    found: dict[str, tuple[Evidence, ...]] = {}
+    for said in ((own.get("ansible_facts") or {}).get("continuity_fence_evidence") or {}).values():
+        evidence = Evidence.from_dict(said)
+        if evidence.time is not None and evidence.time >= since:
+            found[evidence.member] = (*found.get(evidence.member, ()), evidence)
+    return found
+
+
+def _sightings(own: Mapping[str, Any], since: float) -> Iterable[Sighting]:
+    """Machines to which a member answered that the controller cannot reach."""
+    for look in (own.get("continuity_sightings") or {}).get("results") or ():
+        if look.get("alive") and float(look.get("time") or 0) >= since:
+            yield Sighting(str(look["vantage"]), str(look["member"]), str(look["text"]))
 
 
 def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> Iterable[EndpointView]:
@@ -100,13 +135,19 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
         return None
 
 
-def remember(run: Run, view: View) -> None:
-    """Keep the sight of a primary for the day on which it is dead."""
-    primary = view.primary
-    if primary is None:
+def remember(run: Run, name: str, primary: Observation | None) -> None:
+    """Keep the sight of a service's primary for the day on which it is dead; a newer one is not replaced.
+
+    Its time is when the member was asked, or, where that was not kept, the beginning of the run: how much may be lost
+    is counted from it, and a later time would count too little.
+    """
+    if primary is None or not primary.is_primary:
+        return
+    seen, known = primary.asked or run.started, last_seen(run, name)
+    if known is not None and known.time > seen:
         return
     data = {
-        "time": time.time(),
+        "time": seen,
         "member": primary.member,
         "position": primary.position,
         "followers": dict(primary.followers),
@@ -114,7 +155,13 @@ def remember(run: Run, view: View) -> None:
         "system_id": primary.system_id,
         "run_id": run.run_id,
     }
-    write_json(_last_seen_path(run, view.service.name), data)
+    write_json(_last_seen_path(run, name), data)
+
+
+def verified(name: str, facts: Mapping[str, Any]) -> Observation | None:
+    """What the engine's last look at one member of the service left behind on the service's host."""
+    said = (facts.get("continuity_observed") or {}).get(name)
+    return Observation.from_dict(said) if said else None
 
 
 def write_run(run: Run) -> None:

@@ -9,9 +9,10 @@ way, a decision never leaves two primaries, and deciding again on the state it a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, loss, rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     Observation,
@@ -74,9 +75,9 @@ def _failover(view: View, request: Request) -> Decision:
     if view.primary is target:
         return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
     refused += rules.failover(view, request, target)
-    fences: list[Step] = [
-        Step("fence", other.member) for other in view.others(target) if other.reachable and not other.is_replica
-    ]
+    lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
+    here = [other for other in view.others(target) if other.reachable and not other.is_replica]
+    fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other in [*here, *lost]]
     promoted = [*fences, Step("promote", target.member), *_point(view)]
     siblings = [Step("rejoin", other.member) for other in view.others(target) if other.is_replica]
     steps = [*_leases(view), *promoted, *siblings, Step("verify", target.member)]
@@ -88,14 +89,17 @@ def _rejoin(view: View, request: Request) -> Decision:
     primary = view.primary
     if primary is None:
         return _decision(view, request, None, (), refused)
-    returning = [Step("rejoin", other.member) for other in view.not_following(primary) if other.reachable]
+    missing = view.not_following(primary)
+    returning = [Step("rejoin", other.member) for other in missing if other.reachable]
+    # One without power comes back with its database held down, and rejoins in the next run, which can see it
+    returning += [Step("release", other.member) for other in missing if fencing.switched_off(view, other)]
     steps = [*_leases(view), *returning, Step("verify", primary.member)] if returning else []
     return _decision(view, request, primary, steps, refused)
 
 
 def _assess(view: View, request: Request) -> Decision:
     """Would a planned move work right now, to where, and what stands in the way? Never any steps."""
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view), *fencing.mismatch(view)]
     target = view.target(request)
     if target is None:
         refused += rules.no_target(view, request)
@@ -106,7 +110,7 @@ def _assess(view: View, request: Request) -> Decision:
 
 def _finish(view: View, target: Observation, *, rejoin: bool) -> list[Step]:
     """The target is primary already: only what a cut-off run may have left undone."""
-    left: list[Step] = [] if view.endpoints_hold(target.address) else _point(view)
+    left: list[Step] = [] if view.reachable_endpoints_hold(target.address) else _point(view)
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
     return [*_leases(view), *left, Step("verify", target.member)] if left else []
@@ -134,10 +138,12 @@ def _decision(
     """Sort what is refused from what was waived by name; any refusal left means no steps at all."""
     refusals, waivers = _waive(refused, request)
     refusals += [*_reason(waivers, request)]
+    refusals += fencing.confirmation(request, any(waiver.rule == fencing.UNFENCED for waiver in waivers))
+    steps = () if refusals else tuple(steps)
     return Decision(
         service=view.service.name,
         verb=request.verb,
-        steps=() if refusals else tuple(steps),
+        steps=steps,
         refusals=tuple(refusals),
         waivers=tuple(waivers),
         evidence=tuple(_evidence(view, request, target)),
@@ -145,8 +151,11 @@ def _decision(
         to_member=target.member if target else None,
         from_site=old.site if old else None,
         to_site=target.site if target else None,
-        redundancy=_redundancy(view, view.primary if request.verb == "assess" else target),
+        redundancy=_redundancy(view, request, view.primary if request.verb == "assess" else target, steps),
         epoch=view.epoch + 1,
+        fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},
+        releases={name: fencing.releasable(view, view.observed[name]) for name in _coming_back(steps)},
+        min_level=view.service.min_level,
     )
 
 
@@ -170,6 +179,9 @@ def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
 def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         yield rules.describe(observed)
+    yield from map(str, (e for said in view.evidence.values() for e in said if e.answers or e.text))
+    if target is not None and request.verb == "failover" and view.primary is not target:
+        yield from fencing.words(view, request, target)
     if target is not None and view.primary is not target:
         if request.verb == "failover":
             yield loss.describe(view, request, target)
@@ -177,11 +189,45 @@ def _evidence(view: View, request: Request, target: Observation | None) -> Itera
             yield loss.describe_now(view.primary, target)
 
 
-def _redundancy(view: View, target: Observation | None) -> str:
+def _redundancy(view: View, request: Request, target: Observation | None, steps: Iterable[Step]) -> str:
+    """What is missing once the steps are done, and what brings it back."""
     if target is None:
         return ""
-    missing = [other.member for other in view.not_following(target)]
-    return "" if not missing else f"not following: {', '.join(missing)}"
+    back = step_members(steps, "rejoin")
+    off = step_members(steps, "release")
+    missing = [other for other in view.not_following(target) if other.member not in back]
+    silent = [other.member for other in missing if not other.reachable and other.member not in off]
+    now = {name: " (cannot be reached)" for name in silent} | {name: " (switched on, held down)" for name in off}
+    names = [other.member + now.get(other.member, "") for other in missing]
+    said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
+    if silent:
+        said = [f"{said[0]} when it can be reached"]
+    unasked = [endpoint.name for endpoint in view.endpoints if not endpoint.reachable]
+    if unasked and request.verb in ("switchover", "failover", "failback"):
+        said += [f"not switched: {', '.join(unasked)}; next: run {request.verb} again when its name server answers"]
+    return "; ".join(said)
+
+
+def _coming_back(steps: Iterable[Step]) -> list[str]:
+    """Members whose fences are lifted: they are replicas again, or held down by something else."""
+    return [*step_members(steps, "rejoin"), *step_members(steps, "release")]
+
+
+def exercise(baseline: Decision) -> Decision:
+    """What a drill may begin with: the baseline, refused where there is no primary to move away or it is there already.
+
+    It would exercise nothing, and its way back would move a service that was never moved away.
+    """
+    if baseline.refused or (baseline.from_member and baseline.from_member != baseline.to_member):
+        return baseline
+    refusal = Refusal(
+        "nothing_to_exercise",
+        f"primary: {baseline.from_member or 'elsewhere'}",
+        "a primary to move to another site",
+        f"{baseline.service} would not move in this drill",
+        "name the services with -e scope=..., and a target_site where they are not",
+    )
+    return dataclasses.replace(baseline, refusals=(refusal,))
 
 
 def step_members(steps: Iterable[Step], name: StepName) -> list[str]:

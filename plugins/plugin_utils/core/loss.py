@@ -12,10 +12,14 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYN
 
 @dataclass(frozen=True)
 class Bound:
-    """At most this many seconds of acknowledged writes; None: not known. ``source`` says from what."""
+    """At most this many seconds of acknowledged writes; None: not known. ``source`` says from what.
+
+    ``seen`` is the last sight of the primary where the bound rests on it.
+    """
 
     seconds: float | None
     source: str
+    seen: LastSeen | None = None
 
 
 def bound(view: View, request: Request, target: Observation) -> Bound:
@@ -24,13 +28,13 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     The last sight of the old primary counts from its time when the target has everything that was there then;
     the age of the target's newest commit overstates on an idle service but never understates.
     """
+    seen = _sight(view, target)
     if was_synchronous(view, target):
-        return Bound(0.0, "the last sight of the primary: synchronous")
+        return Bound(0.0, "the last sight of the primary: synchronous", seen)
     moment = request.outage_started if request.outage_started is not None else request.now
     bounds: list[Bound] = []
-    seen = _sight(view, target)
     if seen and seen.position is not None and target.position is not None and target.position >= seen.position:
-        bounds.append(Bound(max(0.0, moment - seen.time), "the last sight of the primary"))
+        bounds.append(Bound(max(0.0, moment - seen.time), "the last sight of the primary", seen))
     if target.lag_seconds is not None:
         since = max(0.0, request.now - moment)
         bounds.append(Bound(max(0.0, target.lag_seconds - since), "the age of the newest replayed commit"))
@@ -47,19 +51,46 @@ def was_synchronous(view: View, target: Observation) -> bool:
 
 
 def _sight(view: View, target: Observation) -> LastSeen | None:
-    """The last sight of the primary that is gone; one of an earlier primary, on another timeline, proves nothing."""
+    """The last sight of the primary that is gone, where it counts."""
+    return None if why_not(view, target) else view.last_seen
+
+
+def why_not(view: View, target: Observation) -> str:
+    """Why the last sight of a primary proves nothing about this target: it is of an earlier one, or another timeline.
+
+    Empty where it counts, and where there is none.
+    """
     seen, old = view.last_seen, view.old_primary(target)
-    if seen is None or seen.member == target.member or (old is not None and seen.member != old.member):
-        return None
-    return seen if seen.timeline is None or seen.timeline == target.timeline else None
+    if seen is None:
+        return ""
+    if seen.member == target.member:
+        return f"it is of {seen.member} itself"
+    if old is not None and seen.member != old.member:
+        return f"it is of {seen.member}, and the primary that is gone was {old.member}"
+    if seen.timeline is not None and seen.timeline != target.timeline:
+        return f"it is of timeline {seen.timeline}, and {target.member} is on {target.timeline}"
+    return ""
+
+
+def last_sight(view: View, request: Request, target: Observation) -> str:
+    """What the last sight of a primary said of the target, how old it is, and why it does not count, if it does not."""
+    seen = view.last_seen
+    if seen is None:
+        return "never seen"
+    said = f"{seen.followers.get(target.member, 'not attached')}, {request.now - seen.time:.0f} s ago"
+    why = why_not(view, target)
+    return f"{said}, which does not count: {why}" if why else said
 
 
 def describe(view: View, request: Request, target: Observation) -> str:
     """One line for the report: the bound, where it comes from, and how old that is."""
     found = bound(view, request, target)
-    age = "" if view.last_seen is None else f"; last sight of the primary {request.now - view.last_seen.time:.0f} s ago"
+    why = why_not(view, target)
+    note = f"; the last sight of a primary does not count: {why}" if why else ""
+    if found.seen:
+        note = f", {request.now - found.seen.time:.0f} s ago"
     seconds = "unknown" if found.seconds is None else f"at most {found.seconds:.1f} s"
-    return f"possible loss: {seconds} (from {found.source}{age})"
+    return f"possible loss: {seconds} (from {found.source}{note})"
 
 
 def describe_now(primary: Observation, target: Observation) -> str:

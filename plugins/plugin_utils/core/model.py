@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import DEFAULT_MIN_LEVEL
+
 Role = Literal["primary", "replica", "none", "unknown"]
-StepName = Literal["claim", "lease", "demote", "fence", "promote", "point", "rejoin", "protect", "verify"]
+StepName = Literal["claim", "lease", "demote", "fence", "promote", "point", "rejoin", "release", "protect", "verify"]
 
 #: Rules an operator may waive by name, each with what the waiver gives up. Nothing else can be waived.
 WAIVABLE: Mapping[str, str] = {
@@ -74,6 +76,8 @@ class Observation:
     #: settings that a replica needs at least as large as its primary has them
     capacities: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    #: the controller's clock just before it was asked: what is said of the member held no earlier than this
+    asked: float | None = None
     #: facts only the engine's own actions read
     engine: Mapping[str, Any] = field(default_factory=dict)
 
@@ -134,6 +138,8 @@ class Request:
     waive: tuple[str, ...] = ()
     reason: str = ""
     outage_started: float | None = None
+    #: the run that the operator typed to stand by their word about a fence
+    confirm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,15 @@ class Service:
     sites: Mapping[str, str]
     preferred_site: str
     endpoints: tuple[str, ...] = ()
-    has_fence: bool = True
+    #: the plan's fences by name, in the order in which they are tried
+    fences: tuple[str, ...] = ("fence_systemd",)
+    #: the weakest evidence that counts for a member that must not serve
+    min_level: int = DEFAULT_MIN_LEVEL
+
+    @property
+    def has_fence(self) -> bool:
+        """The plan has something that could fence a member."""
+        return bool(self.fences)
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,11 @@ class Decision:
     #: what the service can fall back on once the steps are done, and the command that restores the rest
     redundancy: str = ""
     epoch: int = 0
+    #: for each fence step the fences to try, in order
+    fences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: what holds each member that comes back, to be lifted in this order
+    releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    min_level: int = DEFAULT_MIN_LEVEL
 
     @property
     def refused(self) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, loss
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
 
@@ -198,8 +198,9 @@ def failover(view: View, request: Request, target: Observation) -> Iterator[Refu
             "the primary is alive: a failover would make two",
             "use switchover",
         )
-    yield from _witnesses(view, target)
-    yield from _unfenced(view, target)
+    yield from fencing.sightings(view, target)
+    yield from fencing.unfenced(view, request, target)
+    yield from _unseen(view, target)
     yield from _newest(view, target)
     if target.is_replica:
         yield from _loss(view, request, target)
@@ -229,37 +230,14 @@ def _target(target: Observation, verb: str) -> Iterator[Refusal]:
             )
 
 
-def _witnesses(view: View, target: Observation) -> Iterator[Refusal]:
-    """A replica that still receives has seen a live primary. It vetoes, unless that primary can be fenced here."""
-    if all(other.reachable for other in view.others(target)):
-        return
-    for observed in view.observed.values():
-        if observed.receiving and observed.is_replica:
-            yield Refusal(
-                "primary_seen",
-                f"{observed.member} receives from {observed.upstream}",
-                "no live primary",
-                "the primary is alive, only not reachable from here",
-                "mend the controller's connection to it, then use switchover",
-            )
-
-
-def _unfenced(view: View, target: Observation) -> Iterator[Refusal]:
-    old = view.old_primary(target)
+def _unseen(view: View, target: Observation) -> Iterator[Refusal]:
+    """Members that are no replica and cannot be fenced at all, and replicas that nobody can see."""
+    suspects = fencing.may_be_primary(view, target)
     for other in view.others(target):
         if other.reachable:
             if not other.is_replica and not other.is_primary and not view.service.has_fence:
                 yield _no_fence(other)
-            continue
-        if old is None or other is old or view.promotion_member() == other.member:
-            yield Refusal(
-                "old_primary_unfenced",
-                f"{other.member} cannot be reached",
-                "proof that it takes no writes",
-                "unreachable is not fenced: it may still be serving clients",
-                "power it off or isolate it, then waive this rule by name with a reason",
-            )
-        else:
+        elif other not in suspects:
             yield Refusal(
                 "missing_candidate",
                 f"{other.member} cannot be reached",
@@ -309,16 +287,10 @@ def _loss(view: View, request: Request, target: Observation) -> Iterator[Refusal
     if found.seconds is not None and accepted is not None and found.seconds <= accepted:
         return
     if limit == 0 and not loss.was_synchronous(view, target):
-        seen = view.last_seen
-        measured = (
-            "never seen"
-            if seen is None
-            else f"{seen.followers.get(target.member, 'not attached')}, {request.now - seen.time:.0f} s ago"
-        )
         yield Refusal(
             "synchronous_unproven",
-            measured,
-            "last seen sync",
+            loss.last_sight(view, request, target),
+            "the primary that is gone, last seen with it as sync",
             f"the plan promises rpo 0s, and nothing proves that {target.member} has every commit",
             "accept a bound with -e accept_data_loss=<duration>, or waive this rule by name",
         )
@@ -367,9 +339,9 @@ def rejoin(view: View) -> Iterator[Refusal]:
             "finish the failover first: run it again",
         )
     missing = view.not_following(primary)
-    for other in missing:
-        # One that can be reached is brought back even while another is lost
-        if not any(each.reachable for each in missing):
+    # While another one follows or can be brought back there is redundancy, and the lost ones are named beside it
+    if all(not other.reachable and not fencing.switched_off(view, other) for other in view.others(primary)):
+        for other in missing:
             yield Refusal(
                 "member_unreachable",
                 "no answer",

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, Sighting
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     EndpointView,
     LastSeen,
@@ -17,6 +18,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
 
 #: How PostgreSQL and its like call a follower that confirms each commit before the client hears of it.
 SYNCHRONOUS = ("sync", "quorum")
+#: One that is named as well and takes the place of the synchronous one as soon as that is lost. It proves nothing.
+NEXT_IN_LINE = ("potential",)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class View:
     observed: Mapping[str, Observation]
     endpoints: tuple[EndpointView, ...] = ()
     last_seen: LastSeen | None = None
+    #: by member, what each fence of the plan said in this run
+    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    #: machines that saw a member alive which the controller cannot reach
+    sightings: tuple[Sighting, ...] = ()
 
     @property
     def primaries(self) -> list[Observation]:
@@ -110,15 +117,19 @@ class View:
         return found or {self.service.preferred_site}
 
     def endpoints_hold(self, address: str) -> bool:
-        """Every endpoint that can be read sends clients to this address and to nothing else."""
+        """Every endpoint sends clients to this address and to nothing else. Of a silent one that is not known."""
         return all(endpoint.values == (address,) for endpoint in self.endpoints)
+
+    def reachable_endpoints_hold(self, address: str) -> bool:
+        """The same of those that can be asked: nothing is left to switch now."""
+        return all(endpoint.values == (address,) for endpoint in self.endpoints if endpoint.reachable)
 
     def not_following(self, primary: Observation) -> list[Observation]:
         """Members that are not in replication with it, or not as synchronously as the plan promises."""
         return [other for other in self.others(primary) if not self.follows(other, primary)]
 
     def follows(self, replica: Observation, primary: Observation) -> bool:
-        """Both sides say that it streams; where the plan promises no loss, synchronously."""
+        """Both sides say that it streams; where the plan promises no loss, synchronously or next in line for it."""
         mode = primary.followers.get(replica.member)
         streams = replica.is_replica and bool(replica.receiving) and mode is not None
-        return streams and (self.service.rpo_seconds > 0 or mode in SYNCHRONOUS)
+        return streams and (self.service.rpo_seconds > 0 or mode in SYNCHRONOUS + NEXT_IN_LINE)

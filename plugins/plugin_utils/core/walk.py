@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Steps that happen at several members; the others happen at one or at none.
-MANY = ("lease", "fence", "rejoin")
+MANY = ("lease", "fence", "rejoin", "release")
 ONE = ("demote", "promote", "verify")
 
 
@@ -22,8 +22,15 @@ def layout(decision: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: [s["member"] for s in steps if s["name"] == name] for name in MANY}
     for name in ONE:
         found[name] = next((s["member"] for s in steps if s["name"] == name), None)
+    found["tries"] = _by_fence(decision.get("fences") or {}, found["fence"])
+    found["releases"] = _by_fence(decision.get("releases") or {}, [*found["release"], *found["rejoin"]])
     found["point"] = any(s["name"] == "point" for s in steps)
     return found
+
+
+def _by_fence(fences: Mapping[str, Sequence[str]], members: Sequence[str]) -> list[dict[str, str]]:
+    """One entry for each fence at each member, in order."""
+    return [{"member": member, "fence": fence} for member in members for fence in fences.get(member) or ()]
 
 
 def stopped_by(outcomes: Mapping[str, Mapping[str, Any]]) -> str:

@@ -76,7 +76,7 @@ def _keep_stopped(cluster: Cluster) -> str:
     """Mask the unit, also over a reboot."""
     mask = cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])
     masked = f'[ "$(systemctl show -p LoadState --value {shlex.quote(cluster.unit)})" = masked ]'
-    return f'{masked} || {{ echo @@changed; {mask} >/dev/null 2>&1; }} || {{ echo "@@failed mask"; exit 1; }}\n  '
+    return f'{masked} || {{ echo @@changed; {mask} >/dev/null; }} || {{ echo "@@failed mask"; exit 1; }}\n  '
 
 
 def _follow(cluster: Cluster, upstream: Upstream) -> str:
@@ -157,7 +157,7 @@ def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str]
         wanted = sql.literal(sql.standby_names(names))
         change = (
             f"select current_setting('synchronous_standby_names') <> {wanted} as change \\gset\n"
-            f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n"
+            f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n" + sql.await_synchronous(names)
         )
     return guarded(
         lease,

@@ -110,6 +110,23 @@ def synchronous_names(names: list[str]) -> str:
     return f"alter system set synchronous_standby_names = {literal(standby_names(names))};\nselect pg_reload_conf();\n"
 
 
+def await_synchronous(names: list[str]) -> str:
+    """Wait until one named standby is synchronous and no other one that is attached still counts as asynchronous.
+
+    The server takes the names over a moment after they are set, and who looks sooner sees asynchronous standbys. A
+    session learns of a changed setting only between two statements, so each look is one of its own: as many as fit
+    into 5 s. That none comes is no failure here, whoever looks next sees it.
+    """
+    if not names:
+        return ""
+    named = f"application_name in ({', '.join(literal(name) for name in names)})"
+    look = f"""select not coalesce(bool_or(sync_state in ('sync', 'quorum')) and bool_and(sync_state <> 'async'), false)
+  as missing from pg_stat_replication where {named} \\gset
+"""
+    again = "\\if :missing\nselect pg_sleep(0.05) as slept \\gset\n" + look + "\\endif\n"
+    return look + again * 100
+
+
 def standby_names(names: list[str]) -> str:
     """The setting's value: each name quoted as an identifier.
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -13,14 +14,17 @@ from typing import Any
 import pytest
 from harness import (
     FAULTS,
+    RUNS,
     Result,
     changed_plan,
+    differences,
     inside,
     journal,
     lab,
     run_verb,
     sql,
     start_verb,
+    state,
     wait_for_step,
     writable,
 )
@@ -132,6 +136,120 @@ def test_a_killed_controller_is_continued_by_the_next_run(healthy: None) -> None
     assert inside("client", "dig +short accounts-db.shop.example.") == "203.0.113.11"
     assert sql("db2", 5434, "select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)") == "00000002"
     assert run_verb("switchover", *MOVE).changed == 0
+
+
+def test_a_planned_drill_whose_dwell_fails_still_brings_the_service_home(healthy: None) -> None:
+    """What was moved away comes back, however the stage in between went; the drill has failed all the same."""
+    run_id = f"dwell-{time.time_ns()}"
+    process = start_verb("drill", "scope=accounts-db", "dwell=20s", f"continuity_run_id={run_id}")
+    wait_for_step(run_id, "accounts-db", "outcome", "done")
+    # the canary was set up, started and measured; now it watches the dwell
+    wait_for_step(run_id, "accounts-db", "canary", "started", count=4)
+    inside("db1", "systemctl stop postgresql@15-accounts")  # so that there is nowhere to go back to without the rejoin
+    inside("db2", "systemctl restart postgresql@15-accounts")
+    output, _errors = process.communicate(timeout=240)
+    assert process.returncode != 0, output
+    assert "it did not serve without interruption for the dwell of 20s" in output
+    report = json.loads((RUNS / run_id / "report.json").read_text(encoding="utf-8"))
+    assert report["verdict"] == "failed"
+    stages = {stage["stage"]: stage["outcome"] for stage in report["services"][0]["stages"]}
+    assert (stages["switchover"], stages["rejoin"], stages["failback"]) == ("failed", "done", "done"), output
+    assert writable(PORTS, "accounts") == ["db1"]
+    assert sql("db1", 5433, "select application_name, state from pg_stat_replication") == "db2|streaming"
+    assert inside("client", "dig +short accounts-db.shop.example.") == "198.51.100.11"
+
+
+@pytest.mark.parametrize("fault", [(), (f"fault={FAULTS}/primary_crashed.yml",)], ids=["planned", "fault"])
+def test_a_drill_does_not_move_a_service_that_is_not_where_it_looks(healthy: None, fault: tuple[str, ...]) -> None:
+    """Its primary is in the other site already: nothing would be exercised, and nothing is broken or moved "back"."""
+    assert run_verb("switchover", *MOVE).rc == 0
+    before = state()
+    result = run_verb("drill", "scope=accounts-db", "source_site=dc1", *fault)
+    assert result.rc != 0
+    assert result.report["verdict"] == "refused", result.output
+    assert "nothing_to_exercise" in result.output
+    assert result.changed == 0
+    assert differences(before) == ""
+
+
+def test_a_drill_of_a_service_without_endpoint_and_canary_moves_it_and_back(healthy: None, tmp_path: Path) -> None:
+    """Nothing sends clients and nothing measures: it is moved there and back, and never called passed."""
+    plan = changed_plan(tmp_path)
+    head, name, accounts = plan.read_text(encoding="utf-8").partition("  accounts-db:\n")
+    engine, _endpoints, rest = accounts.partition("    endpoints:\n")
+    fence = rest[rest.index("    fence:\n") : rest.index("    canary:\n")]
+    plan.write_text(head + name + engine + fence, encoding="utf-8")
+    result = run_verb("drill", "scope=accounts-db", plan=plan)
+    assert result.report["verdict"] == "not_measured", result.output
+    assert result.rc != 0
+    stages = {stage["stage"]: stage["outcome"] for stage in result.service("accounts-db")["stages"]}
+    assert (stages["switchover"], stages["failback"]) == ("done", "done"), result.output
+    assert writable(PORTS, "accounts") == ["db1"]
+
+
+SECOND_ENDPOINT = """\
+      - role: continuity.dr.endpoint_rfc2136
+        name: payments-db.shop.example.
+        zone: shop.example.
+        type: A
+        servers: [{server}]
+        authoritative: [{server}]
+        ttl: 5s
+        key: *key
+"""
+
+
+def two_endpoints(directory: Path, server: str) -> Path:
+    """A plan whose accounts-db has a second name, lent by the other service, at a name server of its own."""
+    directory.mkdir()
+    plan = changed_plan(directory, ("name: payments-db.shop.example.", "name: unused-db.shop.example."))
+    head, name, accounts = plan.read_text(encoding="utf-8").partition("  accounts-db:\n")
+    second = SECOND_ENDPOINT.format(server=server) + "    fence:\n"
+    plan.write_text(head + name + accounts.replace("    fence:\n", second), encoding="utf-8")
+    return plan
+
+
+def test_of_two_endpoints_the_silent_one_is_switched_by_the_next_run(healthy: None, tmp_path: Path) -> None:
+    """Its name server does not answer and is waived by name: the other is claimed and switched, it is found later."""
+    silent, answering = (
+        two_endpoints(tmp_path / "silent", "198.51.100.62"),
+        two_endpoints(tmp_path / "both", "198.51.100.153"),
+    )
+    assert run_verb("assess", "scope=accounts-db", plan=answering).rc == 0
+    lab("fault", "primary_crashed", "--member", "db1", "--service", "accounts-db")
+    refused = run_verb("failover", *MOVE, plan=silent)
+    assert list(refused.rules("accounts-db")) == ["arbiter_unreachable"]
+    waived = ("waive=arbiter_unreachable", '{"reason": "its name server is down"}')
+    result = run_verb("failover", *MOVE, *waived, plan=silent)
+    service = result.service("accounts-db")
+    assert [each["name"] for each in service["degradations"]] == ["endpoint_not_switched"], result.output
+    assert "payments-db.shop.example." in service["degradations"][0]["message"]
+    assert result.report["verdict"] == "degraded"
+    assert writable(PORTS, "accounts") == ["db2"]
+    assert inside("client", "dig +short accounts-db.shop.example.") == "203.0.113.11"
+    assert inside("ns0", "dig +short @198.51.100.153 payments-db.shop.example.") == "198.51.100.11"
+    nothing = run_verb("failover", *MOVE, *waived, plan=silent)
+    assert (nothing.rc, nothing.changed, nothing.report["verdict"]) == (0, 0, "nothing_to_do"), nothing.output
+    assert "not switched: payments-db.shop.example." in nothing.output
+    result = run_verb("failover", *MOVE, plan=answering)
+    assert result.rc == 0, result.output
+    assert inside("ns0", "dig +short @198.51.100.153 payments-db.shop.example.") == "203.0.113.11"
+    assert run_verb("failover", *MOVE, plan=answering).changed == 0
+
+
+def test_after_a_rejoin_a_failover_at_rpo_zero_needs_no_assess(healthy: None) -> None:
+    """The rejoin itself saw the new primary with its synchronous standby: that proves the next failover."""
+    port = {"db1": 5432, "db2": 5432}
+    assert run_verb("assess", "scope=payments").rc == 0
+    lab("fault", "primary_crashed", "--member", "db1", "--service", "payments-db")
+    assert run_verb("failover", "scope=payments", "target_site=dc2").rc == 0
+    result = run_verb("rejoin", "scope=payments")
+    assert result.rc == 0, result.output
+    lab("fault", "primary_crashed", "--member", "db2", "--service", "payments-db")
+    result = run_verb("failover", "scope=payments", "target_site=dc1")
+    assert result.rc == 0, result.output
+    assert any("synchronous" in line["text"] for line in result.service("payments-db")["evidence"])
+    assert writable(port) == ["db1"]
 
 
 SLOW_FENCE = """

@@ -80,10 +80,33 @@ def test_a_sight_of_the_target_itself_as_primary_proves_nothing() -> None:
 
 def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
     text = loss.describe(view(seen(9)), ask(), target())
-    assert (
-        text == "possible loss: at most 9.0 s (from the last sight of the primary; last sight of the primary 9 s ago)"
-    )
+    assert text == "possible loss: at most 9.0 s (from the last sight of the primary, 9 s ago)"
+    late = loss.describe(view(seen(90)), ask(), target())
+    assert late == "possible loss: at most 40.0 s (from the age of the newest replayed commit)", "it rests on no sight"
     assert "at most 40.0 s (from the age of the newest replayed commit)" in loss.describe(view(), ask(), target())
+
+
+@pytest.mark.parametrize(
+    ("sight", "why"),
+    [
+        (LastSeen(NOW - 9, "db2", 1, {"db2": "sync"}), "it is of db2 itself"),
+        (LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 3), "it is of timeline 3, and db2 is on 4"),
+    ],
+)
+def test_a_sight_that_does_not_count_is_named_with_the_reason(sight: LastSeen, why: str) -> None:
+    new = target(timeline=4)
+    assert loss.last_sight(view(sight), ask(), new) == f"sync, 9 s ago, which does not count: {why}"
+    text = loss.describe(view(sight), ask(), new)
+    assert text == (
+        "possible loss: at most 40.0 s (from the age of the newest replayed commit; "
+        f"the last sight of a primary does not count: {why})"
+    )
+
+
+def test_a_sight_that_counts_is_named_as_it_is() -> None:
+    assert loss.last_sight(view(seen(9)), ask(), target()) == "async, 9 s ago"
+    assert loss.last_sight(view(LastSeen(NOW - 9, "db1", 1, {})), ask(), target()) == "not attached, 9 s ago"
+    assert loss.last_sight(view(), ask(), target()) == "never seen"
 
 
 def test_what_a_failover_would_lose_now() -> None:

@@ -20,12 +20,21 @@ def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
         ("point", None), ("rejoin", "db3"), ("rejoin", "db1"), ("verify", "db2"),
     ) == {
         "lease": ["db1", "db2"], "fence": ["db3"], "rejoin": ["db3", "db1"], "demote": "db1", "promote": "db2",
-        "verify": "db2", "point": True,
+        "verify": "db2", "point": True, "release": [], "tries": [], "releases": [],
     }  # fmt: skip
 
 
+def test_each_fence_of_a_member_is_one_try_in_order() -> None:
+    steps = (Step("fence", "db1"), Step("fence", "db3"), Step("release", "db4"), Step("rejoin", "db5"))
+    fences, releases = {"db1": ("a", "b"), "db3": ("a",)}, {"db5": ("b",), "db4": ("b", "a")}
+    laid = layout(Decision("shop", "failover", steps=steps, fences=fences, releases=releases).to_dict())
+    assert [tuple(each.values()) for each in laid["tries"]] == [("db1", "a"), ("db1", "b"), ("db3", "a")]
+    assert [tuple(each.values()) for each in laid["releases"]] == [("db4", "b"), ("db4", "a"), ("db5", "b")]
+
+
 def test_what_a_decision_does_not_hold_is_laid_out_as_nothing() -> None:
-    nothing = {"lease": [], "fence": [], "rejoin": [], "demote": None, "promote": None, "verify": None, "point": False}
+    nothing = dict.fromkeys(("lease", "fence", "rejoin", "release", "tries", "releases"), [])
+    nothing |= {"demote": None, "promote": None, "verify": None, "point": False}
     assert laid_out() == layout({}) == layout({"steps": None}) == nothing
 
 

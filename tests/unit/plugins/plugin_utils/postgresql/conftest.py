@@ -17,24 +17,55 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member
 
 PRIMARY: dict[str, Any] = {
-    "recovery": False, "system_id": "7301", "timeline": 1, "version": "15.7 (Debian 15.7-0)", "data_directory": "/data",
-    "current": 4096, "received": None, "replayed": None, "replay_paused": False, "apply_delay": "0",
-    "last_commit": None, "now": 1000.0, "read_only": False, "receiver": None,
+    "recovery": False,
+    "system_id": "7301",
+    "timeline": 1,
+    "version": "15.7 (Debian 15.7-0)",
+    "data_directory": "/data",
+    "current": 4096,
+    "received": None,
+    "replayed": None,
+    "replay_paused": False,
+    "apply_delay": "0",
+    "last_commit": None,
+    "now": 1000.0,
+    "read_only": False,
+    "receiver": None,
     "followers": [{"name": "db2", "address": "203.0.113.132", "state": "streaming", "sync": "sync", "flushed": 4096}],
     "settings": {
-        "full_page_writes": "on", "wal_log_hints": "on", "data_checksums": "off", "synchronous_standby_names": '"db2"',
-        "synchronous_commit": "on", "max_connections": "100", "max_worker_processes": "8", "max_wal_senders": "10",
-        "max_prepared_transactions": "0", "max_locks_per_transaction": "64", "archive_mode": "off",
+        "full_page_writes": "on",
+        "wal_log_hints": "on",
+        "data_checksums": "off",
+        "synchronous_standby_names": '"db2"',
+        "synchronous_commit": "on",
+        "max_connections": "100",
+        "max_worker_processes": "8",
+        "max_wal_senders": "10",
+        "max_prepared_transactions": "0",
+        "max_locks_per_transaction": "64",
+        "archive_mode": "off",
     },
-    "archiver": {"failing": False}, "ready": 0, "base_backups": 0, "sessions": 3,
-}  # fmt: skip
+    "archiver": {"failing": False},
+    "ready": 0,
+    "base_backups": 0,
+    "sessions": 3,
+}
 REPLICA: dict[str, Any] = {
-    **PRIMARY, "recovery": True, "current": None, "received": 4096, "replayed": 4000, "last_commit": 990.0,
+    **PRIMARY,
+    "recovery": True,
+    "current": None,
+    "received": 4096,
+    "replayed": 4000,
+    "last_commit": 990.0,
     "followers": [],
     "receiver": {
-        "status": "streaming", "host": "203.0.113.131", "port": 5432, "last_message": 999.5, "latest_end": 4096,
+        "status": "streaming",
+        "host": "203.0.113.131",
+        "port": 5432,
+        "last_message": 999.5,
+        "latest_end": 4096,
     },
-}  # fmt: skip
+}
 CONTROLDATA = """pg_control version number:            1300
 Database system identifier:           7301
 Database cluster state:               {state}

@@ -150,11 +150,12 @@ def test_a_server_that_cannot_make_a_checkpoint_is_not_stopped(held):
 def test_a_primary_that_could_come_back_is_not_stopped(held, failing, what):
     running(held)
     if failing == "systemctl":
-        held.hook(UNIT, "mask", "exit 1")
+        held.hook(UNIT, "mask", "echo 'sudo: a password is required' >&2; exit 1")
     else:
         (held.data / "postgresql.auto.conf").mkdir()
     output = held.run(act.stop(SERVICE, MINE, held.cluster, UPSTREAM, 5))
     assert output.rc == 1 and f"@@failed {what}" in output.lines
+    assert what != "mask" or "a password is required" in output.stderr, "why: a right that is missing"
     assert not [argv for argv in held.ran("pg_ctl") if argv[0] == "stop"]
 
 

@@ -15,10 +15,17 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 def test_what_the_plan_leaves_out_is_as_debian_has_it():
     cluster = Cluster.from_member({"host": "db1", "cluster": "15/main"})
     assert cluster == Cluster(
-        member="db1", version="15", name="main", port=5432, data_directory="/var/lib/postgresql/15/main",
-        config_file="/etc/postgresql/15/main/postgresql.conf", bin_directory="/usr/lib/postgresql/15/bin",
-        unit="postgresql@15-main.service", socket_directory="/var/run/postgresql", user="postgres",
-    )  # fmt: skip
+        member="db1",
+        version="15",
+        name="main",
+        port=5432,
+        data_directory="/var/lib/postgresql/15/main",
+        config_file="/etc/postgresql/15/main/postgresql.conf",
+        bin_directory="/usr/lib/postgresql/15/bin",
+        unit="postgresql@15-main.service",
+        socket_directory="/var/run/postgresql",
+        user="postgres",
+    )
     assert cluster.kept_directory == "/var/lib/postgresql/15/main.kept"
 
 
@@ -47,7 +54,7 @@ def test_what_differs_on_one_member_is_taken_from_it():
         ({"host": "db1", "cluster": "15/main", "user": "post gres"}, "user 'post gres'"),
         ({"host": "db1", "cluster": "15/main", "unit": "a b.service"}, "unit 'a b.service'"),
     ],
-)  # fmt: skip
+)
 def test_a_member_that_makes_no_sense_is_refused_with_the_field_and_what_is_allowed(options, text):
     with pytest.raises(ValueError) as refused:
         Cluster.from_member(options)

@@ -15,9 +15,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member im
 ARGS = {"timeout": 30.0, "clone": True, "upstream": {"host": "db2", "address": "203.0.113.11"}}
 BRANCH = {"system_id": "7301", "timeline": 2, "position": 9000, "history": "1\t0/1388\tno recovery target"}
 CONTROL = {
-    "Database system identifier": "7301", "Database cluster state": "shut down",
-    "Latest checkpoint location": "0/1000", "Latest checkpoint's TimeLineID": "1",
-}  # fmt: skip
+    "Database system identifier": "7301",
+    "Database cluster state": "shut down",
+    "Latest checkpoint location": "0/1000",
+    "Latest checkpoint's TimeLineID": "1",
+}
 SERVER = {"timeline": 2, "position": 9000, "system_id": "7301", "recovery": False, "writable": True}
 
 
@@ -38,9 +40,13 @@ def bring(member, state, **args):
 def test_a_stop_returns_the_position_of_the_shutdown_checkpoint(made):
     result = bring(made(stopped('@@sessions [{"user": "app"}]\n')), "stopped")
     assert result == {
-        "changed": True, "state": "stopped", "position": 0x1000, "position_text": "0/1000", "timeline": 1,
+        "changed": True,
+        "state": "stopped",
+        "position": 0x1000,
+        "position_text": "0/1000",
+        "timeline": 1,
         "sessions": [{"user": "app"}],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("state", ["in production", "shutting down", "shut down in recovery"])

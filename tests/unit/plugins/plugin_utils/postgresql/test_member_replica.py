@@ -18,9 +18,11 @@ MINE = Lease("payments-db", "run-a", 8)
 UPSTREAM = {"host": "db2", "replication_address": "203.0.113.131", "port": 5432}
 STREAMS = json.dumps({"recovery": True, "streaming": True})
 BEGAN, WORKS, WELL, BADLY = (
-    "@@began\n", "ActiveState=active\nResult=success\n", "ActiveState=inactive\nResult=success\n",
+    "@@began\n",
+    "ActiveState=active\nResult=success\n",
+    "ActiveState=inactive\nResult=success\n",
     "ActiveState=failed\nResult=exit-code\n",
-)  # fmt: skip
+)
 
 
 HELD = "@@held 120\n"

@@ -22,9 +22,15 @@ BRANCH = Branch("7301", 3, 3000, {1: 1000, 2: 2000})
 def stopped(**changes: Any) -> Observation:
     """An old primary that was stopped cleanly on timeline 2, before its end."""
     values: dict[str, Any] = {
-        "reachable": True, "running": False, "role": "none", "writable": False, "system_id": "7301", "timeline": 2,
-        "position": 1999, "engine": {"stopped_cleanly": True, "standby_signal": False},
-    }  # fmt: skip
+        "reachable": True,
+        "running": False,
+        "role": "none",
+        "writable": False,
+        "system_id": "7301",
+        "timeline": 2,
+        "position": 1999,
+        "engine": {"stopped_cleanly": True, "standby_signal": False},
+    }
     return Observation("db1", "dc1", **(values | changes))
 
 
@@ -96,14 +102,20 @@ def test_a_standby_that_is_still_starting_may_be_stopped_and_follow():
 
 MEMBERS = st.builds(
     Observation,
-    member=st.just("db1"), site=st.just("dc1"), reachable=st.booleans(), running=st.sampled_from([True, False, None]),
-    role=st.sampled_from(["primary", "replica", "none", "unknown"]), position=st.none() | st.integers(0, 4000),
-    system_id=st.sampled_from(["7301", "7301", "7301", "8", None]), timeline=st.none() | st.integers(0, 5),
-    receiving=st.sampled_from([True, False, None]), upstream=st.sampled_from(["203.0.113.132:5432", "other:1", None]),
+    member=st.just("db1"),
+    site=st.just("dc1"),
+    reachable=st.booleans(),
+    running=st.sampled_from([True, False, None]),
+    role=st.sampled_from(["primary", "replica", "none", "unknown"]),
+    position=st.none() | st.integers(0, 4000),
+    system_id=st.sampled_from(["7301", "7301", "7301", "8", None]),
+    timeline=st.none() | st.integers(0, 5),
+    receiving=st.sampled_from([True, False, None]),
+    upstream=st.sampled_from(["203.0.113.132:5432", "other:1", None]),
     engine=st.fixed_dictionaries(
         {}, optional={"stopped_cleanly": st.booleans(), "standby_signal": st.booleans(), "rejoining": st.booleans()}
     ),
-)  # fmt: skip
+)
 
 
 @given(MEMBERS)

@@ -31,8 +31,10 @@ def stopped(machine):
 
 
 def programs(machine) -> list[str]:
-    return [" ".join(argv[:2]).rpartition("/")[2] if argv[0].endswith("systemctl") else argv[0].rpartition("/")[2]
-            for _user, argv in machine.commands]  # fmt: skip
+    return [
+        " ".join(argv[:2]).rpartition("/")[2] if argv[0].endswith("systemctl") else argv[0].rpartition("/")[2]
+        for _user, argv in machine.commands
+    ]
 
 
 def test_a_rewind_is_marked_before_it_begins_and_runs_as_a_unit_of_its_own(stopped):

@@ -79,11 +79,12 @@ class Server(FakeMember):
         options = f"-c config_file={self.home}/postgresql.conf"
         unit = f"{self.home}/units/{UNIT}"
         self.hook(
-            UNIT, "start",
-            f"[ \"$(cat {unit}/LoadState 2>/dev/null)\" != masked ] || exit 1\n"
+            UNIT,
+            "start",
+            f'[ "$(cat {unit}/LoadState 2>/dev/null)" != masked ] || exit 1\n'
             f"{pg_ctl} -l {self.home}/log -o '{options}' -w -s start < /dev/null > /dev/null 2>&1 && "
             f"echo active > {unit}/ActiveState",
-        )  # fmt: skip
+        )
         # As systemd does, notice that the server has ended by itself
         ended = f"[ ! -d /proc/$(head -n 1 {self.data}/postmaster.pid 2>/dev/null || echo none) ]"
         self.hook(UNIT, "before-show", f"{ended} && [ -e {unit}/ActiveState ] && echo inactive > {unit}/ActiveState")
@@ -137,6 +138,9 @@ class Server(FakeMember):
 
     def start(self) -> None:
         assert self.run(f"systemctl start {UNIT}").rc == 0, (self.home / "log").read_text()[-1500:]
+
+    def stop(self) -> None:
+        assert self.run(f"systemctl stop {UNIT}").rc == 0
 
     @staticmethod
     def until(condition, what: str, seconds: float = 15.0) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -32,8 +33,11 @@ def cut_off(standby):
 
 def test_a_pair_sees_itself_as_it_is(pair):
     db1, db2 = pair
+    db1.until(lambda: db1.see().followers == {"db2": "async"}, "streaming")
+    began = time.monotonic()
     db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
-    db1.until(lambda: db1.see().followers == {"db2": "sync"}, "synchronous")
+    assert time.monotonic() - began < 3, "it ends when the standby is synchronous, not when its bound is over"
+    assert db1.see().followers == {"db2": "sync"}, "whoever looks right after it sees the synchronous standby"
     db1.sql("insert into entry values (1)")
     db2.until(lambda: db2.sql("select number from entry") == [(1,)], "replayed")
     one, two = db1.see(), db2.see()
@@ -44,6 +48,19 @@ def test_a_pair_sees_itself_as_it_is(pair):
     assert one.problems == two.problems == () and (one.version, one.fenced) == ("15", False)
     again = db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
     assert again["changed"] is False and again["branch"]["history"] == ""
+
+
+def test_a_protection_that_is_set_is_there_for_whoever_looks_next(pair):
+    """A verb keeps what it sees right after this as the proof for a failover: an asynchronous one proves nothing."""
+    db1, db2 = pair
+    db2.stop()
+    with ThreadPoolExecutor(1) as pool:
+        settled = pool.submit(db1.steps.bring_to, {"state": "settled", "synchronous": ["db2"]})
+        with pytest.raises(TimeoutError):
+            settled.result(timeout=1.5)
+        db2.start()
+        assert settled.result(timeout=30)["protection"] == {"synchronous": ["db2"]}
+    assert db1.see().followers == {"db2": "sync"}
 
 
 def test_a_planned_move_loses_nothing_and_the_old_primary_just_follows(pair, follow):

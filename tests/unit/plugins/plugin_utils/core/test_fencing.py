@@ -1,0 +1,195 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What proves that an old primary without an answer takes no writes, and whose word is taken instead."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, step_members
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, Sighting
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    EndpointView,
+    Observation,
+    Request,
+    Service,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+
+NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC).timestamp()
+RUN = "20261122T032900Z-3f9a"
+GONE = Observation("db1", "dc1", address="198.51.100.11")
+ALONE = Observation(
+    "db2", "dc2", reachable=True, running=True, role="replica", writable=False, position=1000, lag_bytes=None,
+    lag_seconds=1.0, upstream="db1:5432", system_id="7", timeline=1, epoch=0, receiving=False, address="203.0.113.11",
+)  # fmt: skip
+ON = Evidence("db1", "fence_agent", "on", None, True, 3, "fence_lab db1 is on", NOW)
+OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "fence_lab db1 is off", NOW)
+DEAF = Evidence("db1", "fence_agent", "unknown", None, False, None, "fence_lab db1 gave no answer within 10 s", NOW)
+WEAK = Evidence("db1", "fence_network", "open", None, True, 2, "gw1 has no rules", NOW)
+BLIND = Evidence("db1", "fence_network", "unknown", None, False, None, "gw1 did not show its rules", NOW)
+
+
+def view(
+    *said: Evidence, fences: tuple[str, ...] = ("fence_systemd", "fence_agent"), min_level: int = 2, **changes: object
+) -> View:
+    service = Service("shop", 300.0, {"db1": "dc1", "db2": "dc2"}, "dc1", ("shop.example.",), fences, min_level)
+    endpoint = EndpointView("shop.example.", reachable=True, values=("198.51.100.11",))
+    return dataclasses.replace(
+        View(service, {"db1": GONE, "db2": ALONE}, (endpoint,), None, {"db1": said} if said else {}), **changes
+    )  # type: ignore[arg-type]
+
+
+def ask(verb: str = "failover", **changes: object) -> Request:
+    return Request(verb=verb, run_id=RUN, now=NOW, target_site="dc2", **changes)  # type: ignore[arg-type]
+
+
+def test_a_device_that_answers_fences_the_silent_primary_before_the_promotion() -> None:
+    for said in (ON, OFF):
+        decision = decide(view(said), ask())
+        assert [(s.name, s.member) for s in decision.steps][2:4] == [("fence", "db1"), ("promote", "db2")]
+        assert decision.fences == {"db1": ("fence_agent",)}, "a fence that needs the machine itself is not tried"
+        assert not decision.waivers and str(said) in decision.evidence
+
+
+@pytest.mark.parametrize(
+    ("said", "fences", "min_level", "measured"),
+    [
+        ((), ("fence_systemd",), 2, "fence_systemd: works only on a machine that can be reached"),
+        ((), (), 2, "the plan has no fence"),
+        ((DEAF,), ("fence_systemd", "fence_agent"), 2, "fence_agent: fence_lab db1 gave no answer within 10 s"),
+        ((WEAK,), ("fence_network",), 3, "fence_network can prove level 2 at most: gw1 has no rules"),
+        ((BLIND,), ("fence_network",), 2, "fence_network: gw1 did not show its rules"),
+        ((DEAF, BLIND), ("fence_agent", "fence_network"), 1, "gave no answer within 10 s; fence_network: gw1 did not"),
+    ],
+)
+def test_a_fence_that_cannot_prove_enough_refuses_with_what_it_said_and_the_next_command(
+    said: tuple[Evidence, ...], fences: tuple[str, ...], min_level: int, measured: str
+) -> None:
+    decision = decide(view(*said, fences=fences, min_level=min_level), ask())
+    refusal = next(r for r in decision.refusals if r.rule == "old_primary_unfenced")
+    assert measured in refusal.measured and f"of level {min_level}" in refusal.limit
+    assert f"-e waive=old_primary_unfenced -e confirm={RUN}" in refusal.hint
+    assert decision.steps == ()
+
+
+def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
+    three = ("fence_network", "fence_systemd", "fence_agent")
+    assert decide(view(WEAK, ON, fences=three), ask()).fences == {"db1": ("fence_network", "fence_agent")}
+    assert decide(view(WEAK, ON, fences=three, min_level=3), ask()).fences == {"db1": ("fence_agent",)}
+    crashed = dataclasses.replace(GONE, reachable=True, running=False, role="none", system_id="7", timeline=1)
+    here = view(fences=three, observed={"db1": crashed, "db2": ALONE})
+    assert decide(here, ask()).fences == {"db1": three}, "of a machine that answers, any may work"
+
+
+@pytest.mark.parametrize(
+    ("confirm", "counts"),
+    [
+        (RUN, True),
+        ("20261122T023100Z-0000", True),
+        ("20261122T022900Z-0000", False),  # more than an hour ago: out of somebody's history
+        ("20261122T033100Z-0000", False),  # not begun yet
+        ("20260230T000000Z-0000", False),
+        ("yes", False),
+        ("db1", False),
+        (None, False),
+    ],
+)
+def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_the_run(confirm: str | None, counts: bool) -> None:
+    decision = decide(view(DEAF), ask(waive=("old_primary_unfenced",), reason="pulled the plug", confirm=confirm))
+    rules = [refusal.rule for refusal in decision.refusals]
+    assert rules == ([] if counts else ["confirmation_missing"])
+    if counts:
+        assert step_members(decision.steps, "promote") == ["db2"] and not step_members(decision.steps, "fence")
+        word = next(line for line in decision.evidence if "level 0" in line)
+        assert "an operator's word: pulled the plug" in word and str(confirm) in word
+    else:
+        missing = decision.refusals[0]
+        assert missing.measured == (confirm or "none") and f"-e confirm={RUN}" in missing.hint
+        assert decision.steps == ()
+
+
+def test_a_run_of_ones_own_naming_is_confirmed_by_its_name() -> None:
+    request = dataclasses.replace(ask(waive=("old_primary_unfenced",), reason="x", confirm="my-run"), run_id="my-run")
+    assert step_members(decide(view(DEAF), request).steps, "promote") == ["db2"]
+
+
+@pytest.mark.parametrize(
+    ("min_level", "request_", "promotes"),
+    [
+        (0, ask(confirm=RUN, reason="pulled the plug"), True),
+        (0, ask(reason="pulled the plug"), False),
+        (0, ask(confirm=RUN), False),
+        (0, ask(confirm="yes", reason="pulled the plug"), False),
+        (1, ask(confirm=RUN, reason="pulled the plug"), False),
+    ],
+)
+def test_a_plan_that_takes_a_word_takes_it_only_in_full(min_level: int, request_: Request, promotes: bool) -> None:
+    decision = decide(view(DEAF, min_level=min_level), request_)
+    assert bool(step_members(decision.steps, "promote")) is promotes, decision
+    if not promotes:
+        assert [refusal.rule for refusal in decision.refusals] == ["old_primary_unfenced"]
+
+
+def test_a_device_that_works_is_used_also_where_a_word_would_do() -> None:
+    decision = decide(view(ON, min_level=0), ask(confirm=RUN, reason="pulled the plug"))
+    assert step_members(decision.steps, "fence") == ["db1"]
+    assert not any("level 0" in line for line in decision.evidence)
+
+
+def test_whoever_sees_the_database_answer_vetoes_and_is_named() -> None:
+    seen = Sighting("ns0", "db1", "ns0 sees 198.51.100.11:5432 alive")
+    request = ask(waive=("old_primary_unfenced",), reason="x", confirm=RUN)
+    for said in ((ON,), (DEAF,)):
+        decision = decide(view(*said, sightings=(seen,)), request)
+        refusal = next(r for r in decision.refusals if r.rule == "primary_seen")
+        assert refusal.measured.startswith("ns0 gets an answer from db1") and decision.steps == ()
+    replica = dataclasses.replace(seen, member="db9")
+    assert not decide(view(ON, sightings=(replica,)), ask()).refused, "a replica's port answers as well"
+
+
+def test_assess_finds_a_device_that_switches_another_machine() -> None:
+    primary = dataclasses.replace(
+        GONE, reachable=True, running=True, role="primary", writable=True, position=1000, system_id="7", timeline=1,
+        followers={"db2": "async"},
+    )  # fmt: skip
+    follows = dataclasses.replace(ALONE, receiving=True)
+    healthy = {"db1": primary, "db2": follows}
+    assert not decide(view(ON, observed=healthy), ask("assess")).refused
+    wrong = decide(view(OFF, observed=healthy), ask("assess"))
+    assert [refusal.rule for refusal in wrong.refusals] == ["fence_mismatch"]
+    assert "correct its plug" in wrong.refusals[0].hint
+
+
+def moved(*said: Evidence, **changes: object) -> View:
+    leads = dataclasses.replace(ALONE, role="primary", writable=True, receiving=None)
+    old = dataclasses.replace(GONE, **changes)  # type: ignore[arg-type]
+    there = EndpointView("shop.example.", reachable=True, values=("203.0.113.11",))
+    return view(*said, observed={"db1": old, "db2": leads}, endpoints=(there,))
+
+
+def test_a_member_without_power_is_switched_on_by_rejoin_and_rejoins_in_the_next_run() -> None:
+    decision = decide(moved(OFF), ask("rejoin"))
+    assert step_members(decision.steps, "release") == ["db1"] and not step_members(decision.steps, "rejoin")
+    assert decision.releases == {"db1": ("fence_agent",)}
+    assert decision.redundancy == "not following: db1 (switched on, held down); next: run rejoin"
+    held = {"reachable": True, "running": False, "role": "none", "fenced": True, "system_id": "7"}
+    stopped = Evidence("db1", "fence_systemd", "stopped", 3, True, 3, "masked", NOW)
+    following = decide(moved(ON, stopped, **held), ask("rejoin"))
+    assert step_members(following.steps, "rejoin") == ["db1"]
+    assert following.releases == {"db1": ("fence_systemd",)}
+    assert [r.rule for r in decide(moved(DEAF), ask("rejoin")).refusals] == ["member_unreachable"]
+
+
+def test_power_comes_back_while_the_network_still_keeps_clients_away() -> None:
+    isolated = Evidence("db1", "fence_network", "isolated", 2, True, 2, "gw1 drops them", NOW)
+    both = dataclasses.replace(moved(OFF, isolated), service=view(fences=("fence_agent", "fence_network")).service)
+    assert decide(both, ask("rejoin")).releases == {"db1": ("fence_agent", "fence_network")}
+
+
+def test_a_fence_of_others_that_says_nothing_is_released_as_before() -> None:
+    held = moved(reachable=True, running=False, role="none", fenced=True, system_id="7")
+    assert decide(held, ask("rejoin")).releases == {"db1": ("fence_agent", "fence_systemd")}
