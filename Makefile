@@ -9,10 +9,12 @@ endif
 
 VENV := .venv
 INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
+# Ansible shows what changed or failed; what each step did is told by the steps themselves (docs/start.md).
+QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_DISPLAY_INCLUDED_HOSTS=false
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
 PYTEST_ARGS ?= -q
-STAGES ?= lint types unit docs-lint build sanity importer unit-oldest lab molecule verbs
+STAGES ?= lint types unit docs-lint docs build sanity importer unit-oldest lab molecule verbs consumer
 
 # The environment's programs come first on PATH: Molecule calls plain `pytest`, and another one would not know its arguments.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -71,10 +73,10 @@ lab-status: $(RUN)  ## what runs where
 	python tests/lab/lab.py status
 
 drill: lab  ## kill a primary under load, fail over, verify, fail back, report (DRILL_ARGS=...)
-	ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
+	$(QUIET) ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
-.PHONY: test unit unit-oldest molecule verbs
+.PHONY: test unit unit-oldest molecule verbs consumer
 test: $(DEV) collection  ## everything, fast things first, with the time of each (STAGES="lint unit")
 	python tests/tools/stages.py $(STAGES)
 
@@ -90,8 +92,11 @@ molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/prim
 verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag")
 	python -m pytest -p no:cacheprovider tests/lab/verbs $(PYTEST_ARGS)
 
+consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
+	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)
+
 # ---- gates -----------------------------------------------------------------------------------------------------------
-.PHONY: lint format types docs-lint sanity importer build
+.PHONY: lint format types docs-lint docs sanity importer build
 lint: $(DEV) collection  ## ruff, yamllint, ansible-lint (production)
 	tests/tools/lint
 
@@ -104,6 +109,9 @@ types: $(DEV) collection  ## mypy
 
 docs-lint: $(DEV) collection  ## plugin, role and changelog documentation
 	tests/tools/docs_lint
+
+docs: $(DEV) collection  ## the reference as HTML, in build/docs; a warning fails
+	tests/tools/docs_build build/docs
 
 sanity: $(DEV)  ## ansible-test sanity on a copy of the tree
 	python tests/tools/sanity.py $(COPY)

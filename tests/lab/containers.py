@@ -9,7 +9,7 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,11 @@ def ensure_networks(client: docker.DockerClient) -> list[str]:
     return changes
 
 
-def ensure_containers(client: docker.DockerClient, image: str) -> list[str]:
+def ensure_containers(client: docker.DockerClient, image: str, machines: Sequence[Machine] = MACHINES) -> list[str]:
     """Bring every container into being and into running; what was changed. All boot at the same time."""
     present = {known.name: known for known in client.containers.list(all=True, filters={"label": LABEL})}
     changes = []
-    for machine in MACHINES:
+    for machine in machines:
         wanted = _digest(machine, image)
         container = present.get(machine.container)
         if container is not None and (
@@ -94,7 +94,7 @@ def ensure_containers(client: docker.DockerClient, image: str) -> list[str]:
             _repair(client, machine, container)
             continue
         changes += _repair(client, machine, container)
-    for machine in MACHINES:
+    for machine in machines:
         wait_booted(client.containers.get(machine.container))
     return changes
 

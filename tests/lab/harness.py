@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAB = CHECKOUT / "tests" / "lab"
 INVENTORY = CHECKOUT / "inventories" / "lab"
@@ -37,6 +39,11 @@ class Result:
     def changed(self) -> int:
         """How many tasks changed something, over all hosts."""
         return sum(int(match[2]) for match in RECAP.findall(self.output))
+
+    def missing(self, *words: str) -> list[str]:
+        """Which of the words it did not say; how its lines were broken does not matter."""
+        said = " ".join(self.output.split())
+        return [word for word in words if " ".join(word.split()) not in said]
 
     def service(self, name: str) -> Mapping[str, Any]:
         """One service's part of the report."""
@@ -68,15 +75,29 @@ def environment() -> dict[str, str]:
     }
 
 
-def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: float = 240.0) -> Result:
+def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: float = 240.0, runs: Path = RUNS) -> Result:
     """Run a verb to its end and read its report."""
     run_id = next((a.partition("=")[2] for a in arguments if a.startswith("continuity_run_id=")), None)
     run_id = run_id or f"test-{verb}-{time.time_ns()}"
-    runs = next((Path(a.partition("=")[2]) for a in arguments if a.startswith("continuity_runs_dir=")), RUNS)
+    runs = next((Path(a.partition("=")[2]) for a in arguments if a.startswith("continuity_runs_dir=")), runs)
     own = [f"continuity_runs_dir={runs}", f"continuity_run_id={run_id}"]
+    rc, output, seconds = _run(command(verb, *arguments, *own, plan=plan), timeout)
+    path = runs / run_id / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return Result(rc, output, seconds, report)
+
+
+def run_playbook(path: Path, *arguments: str, timeout: float = 240.0) -> Result:
+    """Run somebody's own playbook on the lab's machines, without a plan; each argument is an extra variable."""
+    options = [word for argument in arguments for word in ("-e", argument)]
+    return Result(*_run(["ansible-playbook", "-i", str(INVENTORY / "hosts.yml"), str(path), *options], timeout))
+
+
+def _run(words: list[str], timeout: float) -> tuple[int, str, float]:
+    """Exit code, output and wall time of a command."""
     started = time.monotonic()
     done = subprocess.run(
-        command(verb, *arguments, *own, plan=plan),
+        words,
         cwd=CHECKOUT,
         env=environment(),
         text=True,
@@ -85,9 +106,7 @@ def run_verb(verb: str, *arguments: str, plan: Path | None = None, timeout: floa
         timeout=timeout,
         check=False,
     )
-    path = runs / run_id / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return Result(done.returncode, done.stdout, time.monotonic() - started, report)
+    return done.returncode, done.stdout, time.monotonic() - started
 
 
 def start_verb(
@@ -105,25 +124,25 @@ def start_verb(
     )
 
 
-def journal(run_id: str, service: str) -> list[dict[str, Any]]:
+def journal(run_id: str, service: str, runs: Path = RUNS) -> list[dict[str, Any]]:
     """The lines of a run's journal so far."""
-    path = RUNS / run_id / "journal" / f"{service}.jsonl"
+    path = runs / run_id / "journal" / f"{service}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def wait_for_step(
-    run_id: str, service: str, step: str, state: str, count: int = 1, timeout: float = 60.0
+    run_id: str, service: str, step: str, state: str, count: int = 1, timeout: float = 60.0, runs: Path = RUNS
 ) -> dict[str, Any]:
     """Wait until the journal of a run that is under way has a line, ``count`` times."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:
-        found = [entry for entry in journal(run_id, service) if (entry["step"], entry["state"]) == (step, state)]
+        found = [entry for entry in journal(run_id, service, runs) if (entry["step"], entry["state"]) == (step, state)]
         if len(found) >= count:
             return found[-1]
         time.sleep(0.02)
     raise AssertionError(
-        f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service)[-3:]}"
+        f"{run_id}: no {step} {state} of {service} within {timeout} s: {journal(run_id, service, runs)[-3:]}"
     )
 
 
@@ -149,15 +168,23 @@ def sql(member: str, port: int, statement: str, database: str = "postgres") -> s
 def writable(port: Mapping[str, int], database: str = "postgres") -> list[str]:
     """The members that take a write right now."""
     probe = "create temp table continuity_probe (n int)"
-    answers = {member: inside(member, "runuser -u postgres -- timeout 3 /usr/lib/postgresql/15/bin/psql -XAqt "
-                              f"-p {number} -d {database} -c '{probe}' && echo yes", check=False)
-               for member, number in port.items()}  # fmt: skip
+    answers = {
+        member: inside(
+            member,
+            "runuser -u postgres -- timeout 3 /usr/lib/postgresql/15/bin/psql -XAqt "
+            f"-p {number} -d {database} -c '{probe}' && echo yes",
+            check=False,
+        )
+        for member, number in port.items()
+    }
     return sorted(member for member, answer in answers.items() if answer.endswith("yes"))
 
 
 def state() -> Path:
     """Keep what the lab looks like, from outside Ansible, for ``differences``."""
-    path = Path(tempfile.mkdtemp(prefix="continuity-")) / "state.json"
+    kept = CHECKOUT / "build" / "lab-states"
+    kept.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=kept)) / "state.json"
     _checked([sys.executable, str(LAB / "state.py"), "keep", str(path)])
     return path
 
@@ -173,22 +200,28 @@ def set_record(service: str, address: str) -> None:
     """Point a service's record somewhere by hand, at the name server, and wait for the secondaries."""
     key = (CHECKOUT / "build" / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
     name = f"{service}.shop.example."
-    lines = ["server 127.0.0.1", f"key hmac-sha256:continuity {key}", "zone shop.example.", f"update delete {name} A",
-             f"update add {name} 5 A {address}", "send"]  # fmt: skip
+    lines = [
+        "server 127.0.0.1",
+        f"key hmac-sha256:continuity {key}",
+        "zone shop.example.",
+        f"update delete {name} A",
+        f"update add {name} 5 A {address}",
+        "send",
+    ]
     inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
     served = f'[ "$(dig +short @127.0.0.1 {name})" = {address} ]'
     for server in ("ns0", "ns1", "ns2"):
         inside(server, f"for i in $(seq 50); do {served} && exit 0; sleep 0.1; done; exit 1")
 
 
-def last_report(verb: str) -> dict[str, Any]:
+def last_report(verb: str, runs: Path = RUNS) -> dict[str, Any]:
     """The newest report of a verb that did more than look."""
-    paths = sorted(RUNS.glob("*/report.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    paths = sorted(runs.glob("*/report.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if report["verb"] == verb and report["verdict"] != "nothing_to_do" and not report.get("check_mode"):
             return report
-    raise AssertionError(f"no report of {verb} in {RUNS}")
+    raise AssertionError(f"no report of {verb} in {runs}")
 
 
 def changed_plan(directory: Path, *changes: tuple[str, str]) -> Path:
@@ -200,6 +233,26 @@ def changed_plan(directory: Path, *changes: tuple[str, str]) -> Path:
     path = directory / "plan.yml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def overlaid_plan(overlay: Path, directory: Path) -> Path:
+    """A copy of the lab's plan with what a file says differently; lists are laid over each other item by item."""
+    texts = [path.read_text(encoding="utf-8") for path in (INVENTORY / "plan.yml", overlay)]
+    base, over = (yaml.safe_load(text.replace("inventory_dir ~ '/../../", f"'{CHECKOUT}/")) for text in texts)
+    plan = _laid_over(base, over)
+    path = directory / "plan.yml"
+    path.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _laid_over(base: Any, over: Any) -> Any:
+    """One value with another laid over it; null takes a key away."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        merged = base | {key: _laid_over(base.get(key), value) for key, value in over.items()}
+        return {key: value for key, value in merged.items() if key not in over or over[key] is not None}
+    if isinstance(base, list) and isinstance(over, list):
+        return [*map(_laid_over, base, over), *base[len(over) :], *over[len(base) :]]
+    return over
 
 
 def _checked(words: list[str]) -> str:

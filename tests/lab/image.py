@@ -151,11 +151,11 @@ def _mmdebstrap(finish: Path, archive: Path) -> list[str]:
         f"--customize-hook={clean}",
         SUITE,
         str(archive),
-        *_sources(),
+        *sources(),
     ]
 
 
-def _sources() -> list[str]:
+def sources() -> list[str]:
     """This machine's source files that name our release; none means mmdebstrap's default mirror."""
     folder = Path("/etc/apt/sources.list.d")
     candidates = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.list")), *sorted(folder.glob("*.sources"))]

@@ -59,7 +59,8 @@ def _basics(known: Machine) -> list[Work]:
     }
     steps = [Work("common", _read("common/setup.sh"), files)]
     if known.kind == "member":
-        steps.append(Work("login", _read("member/login.sh"), {"sudoers": _read("member/sudoers")}))
+        sudoers = _read(f"member/{known.name}.sudoers")  # as continuity.dr.rights writes it for the lab's plan
+        steps.append(Work("login", _read("member/login.sh"), {"sudoers": sudoers}))
     if known.kind == "nameserver":
         role = known.settings["ROLE"]
         config = _read(f"nameserver/named.conf.{role}")

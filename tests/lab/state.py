@@ -25,6 +25,19 @@ from topology import members
 #: A server that has just begun to stream, or a zone that is being transferred, settles within moments.
 SETTLE_SECONDS = 5.0
 
+#: What status does not say: what the collection keeps, the servers' own settings, units that are masked, and whether a
+#: server was stopped and started again meanwhile.
+TRACES = """
+find /var/lib/continuity -type f ! -name lock | sort | xargs -r grep -H ''
+while read -r name port data _; do
+    systemctl show -p Id,InvocationID "postgresql@15-$name.service" | paste -s -d ' '
+    cat "$data"/postgresql.auto.conf "$data"/*.signal 2>/dev/null | cksum
+    runuser -u postgres -- timeout 3 psql -XAtq -p "$port" -d postgres </dev/null 2>&1 \\
+        -c "select 'replay paused' where case when pg_is_in_recovery() then pg_is_wal_replay_paused() end" | grep paused
+done < /opt/continuity-lab/clusters
+find /etc/systemd/system /run/systemd/system -lname /dev/null | sort
+"""
+
 
 def look() -> dict[str, Any]:
     """Everything a verb may change, without what moves by itself (positions, times)."""
@@ -32,9 +45,8 @@ def look() -> dict[str, Any]:
     seen = status.collect(boxes)
     seen.pop("problems")
     seen["serials"] = {server: names.ask(server, names.ZONE, "SOA") for server in names.SERVERS}
-    kept = "find /var/lib/continuity -type f ! -name lock | sort | xargs -r grep -H ''"
     standing = [m.name for m in members() if (box := boxes.get(m.name)) is not None and box.status == "running"]
-    seen["kept"] = {name: containers.run(boxes[name], kept, check=False)[1] for name in standing}
+    seen["traces"] = {name: containers.run(boxes[name], TRACES, check=False)[1] for name in standing}
     return seen
 
 
@@ -57,6 +69,21 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def keep(file: Path) -> None:
+    """Write what the lab looks like now."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(look(), indent=1, sort_keys=True), encoding="utf-8")
+
+
+def changed_since(file: Path, settle_seconds: float = SETTLE_SECONDS) -> list[str]:
+    """What looks different now from what was kept, after moments in which it may settle."""
+    before = json.loads(file.read_text(encoding="utf-8"))
+    until = time.monotonic() + settle_seconds
+    while (found := differences(before, look())) and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,13 +91,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
     if options.action == "keep":
-        options.file.parent.mkdir(parents=True, exist_ok=True)
-        options.file.write_text(json.dumps(look(), indent=1, sort_keys=True), encoding="utf-8")
+        keep(options.file)
         return 0
-    before = json.loads(options.file.read_text(encoding="utf-8"))
-    until = time.monotonic() + SETTLE_SECONDS
-    while (found := differences(before, look())) and time.monotonic() < until:
-        time.sleep(0.5)
+    found = changed_since(options.file)
     print("\n".join(found) if found else "nothing changed")
     return 1 if found else 0
 

@@ -8,17 +8,12 @@ Run with: python -m pytest tests/lab
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+import status
 import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import status  # noqa: E402 the path above comes first
-from topology import CHECKOUT, CLUSTERS, HERE, MACHINES, NETWORKS, machine  # noqa: E402 the path above comes first
+from topology import CHECKOUT, CLUSTERS, HERE, MACHINES, NETWORKS, machine
 
 HEALTHY: dict[str, Any] = {
     "machines": {known.name: "reachable" for known in MACHINES},

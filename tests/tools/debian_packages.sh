@@ -32,6 +32,7 @@ tests)
     need iptables program iptables
     need iproute2 program ip
     need git program git
+    need sudo program visudo
     ;;
 *)
     echo "debian_packages.sh: no group $group" >&2

@@ -63,11 +63,18 @@ def made(
     connection: FakeConnection | None = None,
     *,
     check_mode: bool = False,
+    no_log: bool = False,
     delegate_to: str | None = "db1",
 ) -> Any:
     """The action plugin for one task."""
     task = SimpleNamespace(
-        args=dict(args), check_mode=check_mode, diff=False, async_val=0, action="test", delegate_to=delegate_to
+        args=dict(args),
+        check_mode=check_mode,
+        diff=False,
+        async_val=0,
+        action="test",
+        delegate_to=delegate_to,
+        no_log=no_log,
     )
     play_context = SimpleNamespace(remote_addr="198.51.100.11", remote_user="continuity", executable="/bin/sh")
     templar = SimpleNamespace(template=lambda value: value)

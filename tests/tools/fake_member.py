@@ -119,9 +119,15 @@ class FakeMember:
     def run(self, script: str, seconds: float = 30.0) -> Output:
         """Run a script as `Step.execute` has it run."""
         done = subprocess.run(
-            ["/bin/sh", "-s"], input=script, capture_output=True, text=True, cwd="/", timeout=seconds, check=False,
+            ["/bin/sh", "-s"],
+            input=script,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=seconds,
+            check=False,
             env=self.environment,
-        )  # fmt: skip
+        )
         return Output(done.returncode, done.stdout, done.stderr)
 
     @property
@@ -135,6 +141,10 @@ class FakeMember:
     def member(self, host: str = "db1", **changes: Any) -> dict[str, Any]:
         """The member as a plan would have it."""
         return {
-            "host": host, "cluster": "15/main", "bin_directory": str(self.bin_directory),
-            "data_directory": str(self.data), "socket_directory": str(self.home / "socket"), **changes,
-        }  # fmt: skip
+            "host": host,
+            "cluster": "15/main",
+            "bin_directory": str(self.bin_directory),
+            "data_directory": str(self.data),
+            "socket_directory": str(self.home / "socket"),
+            **changes,
+        }

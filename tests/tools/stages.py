@@ -11,7 +11,7 @@ import sys
 
 from jobs import Job, run_all
 
-NEEDS = {"molecule": "lab", "verbs": "lab"}
+NEEDS = {"molecule": "lab", "verbs": "lab", "consumer": "lab"}
 
 if __name__ == "__main__":
     raise SystemExit(run_all([Job(stage, ["make", stage], NEEDS.get(stage, "")) for stage in sys.argv[1:]]))

@@ -4,25 +4,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
-from sudo_rules import members_of, rules_of
+import yaml
+from plan_rights import files_of, lines_of
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import systemd
 from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act, observe, rejoin
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster, Upstream, sudo_rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.rights import Rights, gather, provider_of
 
 TOP = Path(__file__).resolve().parents[2]
 MEMBER = {"host": "db1", "cluster": "15/main", "port": 5433}
 PEERS = [Upstream("203.0.113.132", 5432), Upstream("db3", 5434, "repl")]
 ODD = {**MEMBER, "data_directory": "/srv/a:b,c=d", "user": "pg", "unit": "db-\\x2d:x.service"}
 MINE = Lease("payments-db", "run-a", 8)
+VISUDO = shutil.which("visudo", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+POSTGRESQL = "continuity.dr.engine_postgresql"
 
 RULE = re.compile(r"(?P<login>\S+) ALL=\((?P<user>\S+)\) NOPASSWD: (?P<command>/.*)")
 #: A command that runs with other rights, up to what the shell does next with it
@@ -118,28 +125,133 @@ def test_no_rule_leaves_anything_open():
             assert len(command.split()) > 1, f"{rule}: without arguments any are allowed"
 
 
-PLAN = TOP / "inventories" / "lab" / "plan.yml"
+PLAN = yaml.safe_load((TOP / "inventories" / "lab" / "plan.yml").read_text(encoding="utf-8"))
+CONSUMER = yaml.safe_load((TOP / "examples" / "consumer" / "plan.yml").read_text(encoding="utf-8"))
 
 
-def test_the_labs_sudoers_file_is_what_the_tool_prints_for_the_labs_plan():
-    tool = [sys.executable, str(TOP / "tests" / "tools" / "sudo_rules.py"), str(PLAN), "continuity"]
-    printed = subprocess.run(tool, capture_output=True, text=True, check=True).stdout.splitlines()
-    file = (TOP / "tests" / "lab" / "member" / "sudoers").read_text(encoding="utf-8").splitlines()
-    assert printed and [line for line in file if line and not line.startswith("#")] == printed
+@pytest.mark.parametrize("member", ["db1", "db2"])
+def test_the_labs_sudoers_file_is_what_is_written_for_the_labs_plan(member):
+    file = TOP / "tests" / "lab" / "member" / f"{member}.sudoers"
+    assert file.read_text(encoding="utf-8") == files_of(PLAN, "continuity")[file.name]
 
 
-def test_the_tool_gives_every_member_its_own_paths_and_peers():
-    plan = {
-        "services": {
-            "a": {
-                "engine": {"role": "x", "cluster": "15/a"},
-                "members": ["db1", {"host": "db2", "port": 5434, "data_directory": "/srv/a"}],
-            }
+@pytest.mark.parametrize("member", ["pg-north-1", "pg-south-1"])
+def test_a_login_of_another_name_may_run_what_the_scripts_of_that_plan_run_and_no_more(member):
+    """Other machines, cluster, port, data directory, replication user and login than in any default."""
+    rules = lines_of(files_of(CONSUMER, "dbops")[f"{member}.sudoers"])
+    service = CONSUMER["services"]["orders-db"]
+    options = {each["host"]: {**service["engine"], **each} for each in service["members"]}
+    cluster = Cluster.from_member(options.pop(member))
+    (peer,) = (Upstream.from_member(each) for each in options.values())
+    assert allowed(rules) == used(cluster, peer)
+    assert all(rule.startswith("dbops ALL=") for rule in rules)
+    text = "\n".join(rules)
+    for own in ("15-orders", "/srv/pg/orders", "-p 6543", r"user\=orders_repl"):
+        assert own in text
+    for default in ("/var/lib/postgresql/15", "5432", "replicator", "main"):
+        assert default not in text
+
+
+@pytest.mark.skipif(not VISUDO, reason="needs visudo")
+@pytest.mark.parametrize("plan", [PLAN, CONSUMER], ids=["lab", "consumer"])
+def test_sudo_can_read_the_files(plan, tmp_path):
+    path = tmp_path / "sudoers"
+    for name, text in files_of(plan, "db-ops.2").items():
+        if name.endswith(".sudoers"):
+            path.write_text(text, encoding="utf-8")
+            subprocess.run([VISUDO, "--check", "--strict", f"--file={path}"], check=True, capture_output=True)
+    path.write_text(text.replace("grant", "x ALL=(root NOPASSWD"), encoding="utf-8")
+    assert subprocess.run([VISUDO, "--check", f"--file={path}"], check=False, capture_output=True).returncode != 0
+
+
+def test_every_member_has_its_own_paths_and_peers():
+    services = {
+        "a": {
+            "engine": {"role": POSTGRESQL, "cluster": "15/a"},
+            "name": "a",
+            "members": [
+                {"host": "db1", "cluster": "15/a"},
+                {"host": "db2", "cluster": "15/a", "port": 5434, "data_directory": "/srv/a"},
+            ],
         }
     }
-    assert [member["host"] for member in members_of(plan["services"]["a"])] == ["db1", "db2"]
-    rules = rules_of(plan, "me")
-    assert rules == sorted(set(rules)) and all(rule.startswith("me ALL=") for rule in rules)
-    text = "\n".join(rules)
-    assert "/var/lib/postgresql/15/a" in text and "/srv/a" in text
-    assert r"host\=db2 port\=5434" in text and r"host\=db1 port\=5432" in text
+    files = gather(services, {"db1": "me", "db2": "you"}).files
+    first, second = files["db1.sudoers"], files["db2.sudoers"]
+    assert "/var/lib/postgresql/15/a" in first and "/srv/a" not in first
+    assert "/srv/a" in second and "/var/lib/postgresql" not in second
+    assert r"host\=db2 port\=5434" in first and r"host\=db1 port\=5432" in second
+    assert all(line.startswith("me ") for line in lines_of(first))
+    assert all(line.startswith("you ") for line in lines_of(second))
+    assert "systemctl kill" not in first, "without a fence nothing is killed"
+
+
+def test_the_key_may_change_the_record_and_its_guard_and_nothing_else():
+    files = files_of(CONSUMER, "dbops")
+    assert files["shop.example.update-policy"].splitlines()[1:] == [
+        "grant orders name orders-db.shop.example. A;",
+        "grant orders name _continuity.orders-db.shop.example. TXT;",
+    ]
+    shared = files_of(PLAN, "continuity")["shop.example.update-policy"].splitlines()
+    named = (TOP / "tests" / "lab" / "nameserver" / "named.conf.primary").read_text(encoding="utf-8")
+    assert len(shared) == 5 and sorted(shared[1:]) == sorted(re.findall(r"grant continuity .*;", named))
+
+
+def test_the_database_gets_its_roles_without_a_password_and_with_nothing_special():
+    files = files_of(CONSUMER, "dbops")
+    assert set(files) == {
+        "pg-north-1.sudoers",
+        "pg-south-1.sudoers",
+        "orders-db.sql",
+        "orders-db.pg_hba.conf",
+        "shop.example.update-policy",
+    }
+    sql = files["orders-db.sql"]
+    assert 'CREATE ROLE "orders_repl" LOGIN REPLICATION' in sql and 'CREATE ROLE "orders_canary" LOGIN' in sql
+    assert "SUPERUSER" not in sql and "PASSWORD '" not in sql
+    assert "203.0.113.131/32" in files["orders-db.pg_hba.conf"]
+
+
+@pytest.mark.parametrize(
+    ("services", "login", "expected"),
+    [
+        ({}, "ALL, %wheel", 'login of db1: "ALL, %wheel" is no name'),
+        ({"data_directory": "/srv/a b"}, "me", "services.a: data_directory '/srv/a b'"),
+        ({"port": "all"}, "me", "services.a: port 'all'"),
+    ],
+)
+def test_what_no_line_can_name_is_refused(services, login, expected):
+    member = {"host": "db1", "cluster": "15/a", **services}
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        gather({"a": {"name": "a", "engine": {"role": POSTGRESQL}, "members": [member]}}, {"db1": login})
+
+
+def test_root_needs_no_lines_and_is_told_so():
+    services = {"a": {"name": "a", "engine": {"role": POSTGRESQL}, "members": [{"host": "db1", "cluster": "15/a"}]}}
+    text = gather(services, {"db1": "root"}).files["db1.sudoers"]
+    assert lines_of(text) == [] and "login of its own" in text
+
+
+def test_a_role_that_says_nothing_is_named_and_one_of_a_third_party_is_found(tmp_path, monkeypatch):
+    service = {"name": "a", "engine": {"role": "acme.db.engine_x"}, "members": [{"host": "db1"}]}
+    assert gather({"a": service}, {"db1": "me"}).unknown == [
+        "services.a.engine: the role acme.db.engine_x does not say; see its README"
+    ]
+    theirs = types.ModuleType("theirs")
+    theirs.rights = lambda service, part, known: Rights({"db1": ["me ALL=(root) NOPASSWD: /usr/bin/x -y"]})
+    monkeypatch.setitem(sys.modules, "ansible_collections.acme.db.plugins.plugin_utils.rights.engine_x", theirs)
+    for parent in ("acme", "acme.db", "acme.db.plugins", "acme.db.plugins.plugin_utils"):
+        monkeypatch.setitem(sys.modules, f"ansible_collections.{parent}", types.ModuleType(parent))
+    monkeypatch.setitem(
+        sys.modules, "ansible_collections.acme.db.plugins.plugin_utils.rights", types.ModuleType("rights")
+    )
+    found = gather({"a": service}, {"db1": "me"})
+    assert found.unknown == [] and lines_of(found.files["db1.sudoers"]) == ["me ALL=(root) NOPASSWD: /usr/bin/x -y"]
+
+
+def test_a_provider_that_is_broken_is_not_taken_for_one_that_says_nothing(monkeypatch):
+    def broken(path):
+        raise ModuleNotFoundError("No module named 'left_pad'", name="left_pad")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(ModuleNotFoundError, match="left_pad"):
+        provider_of(POSTGRESQL)
