@@ -8,6 +8,10 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
+notes:
+  - Of a task that could not be done RV(ignore:reason) names the reason in one word. One that a rule forbids has
+    RV(ignore:refused=true) and RV(ignore:refusals), each with C(rule), C(measured), C(limit), C(message) and C(hint).
+    Both fail; C(docs/rules.md) explains the rules. Every result has RV(ignore:elapsed_seconds).
 attributes:
   check_mode:
     description: Can run in check mode and tell what it would do, without changing anything.

@@ -31,7 +31,7 @@ options:
     required: true
   port:
     description:
-      - Port of all servers.
+      - Port of all servers that are not given with one of their own.
     type: int
     default: 53
   key:
@@ -72,14 +72,24 @@ options:
     type: float
     default: 3.0
 requirements:
-  - dnspython >= 2.3 on the controller
+  - dnspython >= 2.6 in the Python that runs Ansible (on the controller)
+"""
+
+    RECORD = r"""
+options:
+  type:
+    description:
+      - Type of the record.
+    type: str
+    choices: [A, AAAA, CNAME, TXT]
+    default: A
 """
 
     AUTHORITATIVE = r"""
 options:
   authoritative:
     description:
-      - Addresses of the zone's other name servers, those that clients and resolvers ask.
+      - Addresses of the zone's other name servers, those that clients and resolvers ask, as in O(servers).
       - Without it they are discovered from the zone's NS records and the addresses of each, as the primary knows them.
         A name the primary does not know is asked of the controller's resolver; one that cannot be found counts as
         unreachable and is never left out.

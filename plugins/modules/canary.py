@@ -13,7 +13,9 @@ description:
     C(docs/canary.md) says how each number is defined, which grants are needed and what the client may do.
   - The client finds the server through the name at every connection and never sends a row twice. It stops by itself
     when the C(ansible-playbook) that started it is gone, at O(max_rows) and after O(max_seconds).
-  - This is an action that works in the controller's process. The task's host is never connected to.
+  - The module and its client run on the controller. The task's host is never connected to.
+  - PostgreSQL only. A plan writes O(max_seconds) as the duration C(max_duration) and O(stable_for_seconds) as
+    C(stable_for).
 requirements:
   - psycopg 3.2 or later in the Python that runs Ansible (C(pip install 'psycopg[binary]>=3.2,<4'))
   - dnspython 2.6 or later there, where O(resolvers) are given
@@ -35,7 +37,7 @@ options:
     type: str
     required: true
   endpoint:
-    description: The name that clients use to find the primary, or an address.
+    description: The name that clients use to find the primary, or an address. Required except with O(state=stopped).
     type: str
   resolvers:
     description:
@@ -53,14 +55,15 @@ options:
     type: dict
     default: {}
   database:
-    description: Database with the canary's table.
+    description: Database with the canary's table. Required except with O(state=stopped).
     type: str
   table:
     description: The canary's table, V(name) or V(schema.name).
     type: str
     default: continuity_canary
   role:
-    description: Database role that writes the rows. C(docs/canary.md) has its grants.
+    description: >-
+      Database role that writes the rows. Required except with O(state=stopped). C(docs/canary.md) has its grants.
     type: str
   password:
     description: Password of O(role). Reaches the client on its standard input only.
@@ -86,7 +89,7 @@ options:
     type: int
     default: 100000
   max_seconds:
-    description: The longest time that a client runs.
+    description: The longest time in seconds that a client runs.
     type: float
     default: 3600
   minimum_rows:
@@ -97,14 +100,15 @@ options:
     default: 5
   timeout_seconds:
     description:
-      - The longest wait. Where it is not given, 10 s and the time of O(minimum_rows) at O(rate) with O(state=started),
-        30 s with O(state=measured).
+      - The longest wait in seconds. Where it is not given, 10 s and the time of O(minimum_rows) at O(rate) with
+        O(state=started), 30 s with O(state=measured).
     type: float
   run_id:
-    description: Run that the rows belong to. Within a verb it is the verb's own run.
+    description: Run that the rows belong to. Required outside of a verb; within one it is the verb's own run.
     type: str
   directory:
-    description: Folder of the ledger on the controller. Within a verb it is C(runs/RUN_ID/canary).
+    description: Folder of the ledger on the controller. Required outside of a verb; within one it is
+      C(runs/RUN_ID/canary).
     type: path
   stage:
     description:
@@ -116,10 +120,10 @@ options:
         the window is the whole ledger.
     type: str
   fault_time:
-    description: Time of the fault, in the same form. Leave it out for a planned change.
+    description: Time of the fault, in the form of O(window_start). Leave it out for a planned change.
     type: str
   stable_for_seconds:
-    description: How long every write must be acknowledged by one server before the service counts as stable.
+    description: How many seconds every write must be acknowledged by one server before the service counts as stable.
     type: float
     default: 2
   expected:
@@ -254,6 +258,14 @@ stopped_because:
       null when no client ever ran.
   returned: with O(state=stopped)
   type: str
+reason:
+  description: >-
+    Why it failed, in one word. V(canary_cannot_write), V(not_stable), V(missing_library), V(foreign_table),
+    V(table_failed), V(not_primary), V(no_address), V(cannot_connect), V(unexpected_server), V(no_ledger),
+    V(bad_ledger), V(already_running), V(not_started), V(not_stopped), V(files), V(bad_setting).
+  returned: failure
+  type: str
+  sample: canary_cannot_write
 cpu_seconds:
   description: Processor time of the client.
   returned: with O(state=stopped)

@@ -12,14 +12,15 @@ description:
     returns ordered steps, or a refusal with every unmet rule, its measured value and its limit.
   - Touches nothing. Check mode gives the same decision.
   - A refusal does not fail the task, or it would stop other services; the end of the run fails.
-  - Part of the verbs; it needs the plan and the run that the verb's plays begin.
+  - A step of the verbs. It needs the plan, the run that the verb's plays begin, and the facts that they gather, so it
+    is of use in a verb of your own (the README of the role P(continuity.dr.service#role) shows one) and nowhere else.
 options:
   service:
-    description: The service to decide about.
+    description: The service to decide about, a host of the plan.
     type: str
     required: true
   verb:
-    description: What is wanted.
+    description: By which verb's rules is decided. V(assess) decides as V(switchover) would and aims at nothing.
     type: str
     choices: [assess, switchover, failover, rejoin, failback]
     required: true
@@ -28,9 +29,15 @@ attributes:
     support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+seealso:
+  - plugin: continuity.dr.whole_run
+    plugin_type: lookup
+  - plugin: continuity.dr.service
+    plugin_type: role
 """
 
 EXAMPLES = r"""
+# in a play on the services of a run: hosts: "{{ lookup('continuity.dr.whole_run', 'services', verb='switchover') }}"
 - name: Decide what this service needs
   continuity.dr.decide:
     service: "{{ inventory_hostname }}"
@@ -44,7 +51,9 @@ decision:
   type: dict
   contains:
     steps:
-      description: Ordered steps, each with C(name) and C(member).
+      description: >-
+        Ordered steps, each with C(name) (C(claim), C(lease), C(fence), C(demote), C(promote), C(point), C(rejoin),
+        C(verify)) and C(member); empty where it is refused or the goal is reached.
       returned: always
       type: list
     refusals:
@@ -67,6 +76,14 @@ decision:
       description: The member that is to be primary.
       returned: always
       type: str
+    refused:
+      description: Whether any rule forbids it.
+      returned: always
+      type: bool
+    observed:
+      description: What the decision rests on, by member.
+      returned: always
+      type: dict
     goal_reached:
       description: There is nothing to do.
       returned: always

@@ -11,14 +11,7 @@ description:
   - Asks the zone's primary and, in parallel, each of the zone's other name servers for one record, the zone's serial
     and the claim beside the record.
   - A server that does not answer, a key that is not accepted or a guard that cannot be read is data in the result,
-    not a failure. Every wait is bounded.
-options:
-  type:
-    description:
-      - Type of the record.
-    type: str
-    choices: [A, AAAA, CNAME, TXT]
-    default: A
+    not a failure; only options that cannot be right fail. Every wait is bounded. Nothing is changed.
 attributes:
   check_mode:
     support: full
@@ -26,9 +19,13 @@ attributes:
     support: none
 extends_documentation_fragment:
   - continuity.dr.dns
+  - continuity.dr.dns.record
   - continuity.dr.dns.authoritative
   - continuity.dr.controller
 seealso:
+  - plugin: continuity.dr.endpoint_rfc2136
+    plugin_type: role
+    description: The same as an entry point, C(observe).
   - module: continuity.dr.dns_switch
   - module: continuity.dr.dns_claim
 """
@@ -40,8 +37,14 @@ EXAMPLES = r"""
     name: payments-db.shop.example.
     servers: [198.51.100.153]
     authoritative: [198.51.100.53, 203.0.113.53]
-    key: "{{ dns_key }}"
+    key: "{{ dns_key }}"  # {name: continuity, secret: ...}, from a vault
   register: answer
+
+- name: Fail unless every name server gives the address of db1
+  ansible.builtin.assert:
+    that:
+      - answer.value == ['198.51.100.11']
+      - answer.servers | rejectattr('state', 'equalto', 'fresh') | length == 0
 """
 
 RETURN = r"""

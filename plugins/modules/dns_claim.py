@@ -28,7 +28,8 @@ options:
     default: claimed
   run_id:
     description:
-      - The run that claims. The same run takes up its own claim again at once.
+      - The run that claims, 1 to 64 letters, digits, dots, underscores and hyphens. The same run takes up its own claim
+        again at once.
       - Required unless O(state=observed).
     type: str
   owner:
@@ -37,7 +38,7 @@ options:
     type: str
   claim_seconds:
     description:
-      - How long the claim lasts unless it is renewed, 60 to 3600.
+      - How many seconds the claim lasts unless it is renewed, 60 to 3600.
     type: int
     default: 120
   minimum_epoch:
@@ -66,6 +67,9 @@ extends_documentation_fragment:
   - continuity.dr.dns
   - continuity.dr.controller
 seealso:
+  - plugin: continuity.dr.lease
+    plugin_type: role
+    description: Claim and leases together, as the verbs take them.
   - module: continuity.dr.dns_switch
   - module: continuity.dr.dns_answer_info
 """

@@ -25,12 +25,6 @@ options:
     type: str
     choices: [switched, verified]
     default: switched
-  type:
-    description:
-      - Type of the record.
-    type: str
-    choices: [A, AAAA, CNAME, TXT]
-    default: A
   value:
     description:
       - The values the record shall hold, all of them.
@@ -49,7 +43,7 @@ options:
     type: str
   ttl:
     description:
-      - Time to live of the new values in seconds. Default is the record's present one, 60 for a new record.
+      - Time to live of the new values in whole seconds. Default is the record's present one, 60 for a new record.
     type: int
   run_id:
     description:
@@ -93,9 +87,13 @@ attributes:
     support: full
 extends_documentation_fragment:
   - continuity.dr.dns
+  - continuity.dr.dns.record
   - continuity.dr.dns.authoritative
   - continuity.dr.controller
 seealso:
+  - plugin: continuity.dr.endpoint_rfc2136
+    plugin_type: role
+    description: The same as entry points, C(point) and C(verify).
   - module: continuity.dr.dns_claim
   - module: continuity.dr.dns_answer_info
 """

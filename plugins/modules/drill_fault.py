@@ -15,20 +15,22 @@ description:
   - Part of the verb C(drill); it injects nothing itself.
 options:
   state:
-    description: What is about to happen (V(injecting)), or has just happened.
+    description: >-
+      What is about to happen (V(injecting)), or has just happened. V(injecting) fails, refused, where no fault may be
+      injected.
     type: str
     choices: [injecting, injected, healed]
     required: true
   service:
-    description: The service.
+    description: The service of the plan.
     type: str
     required: true
   fault:
-    description: The task file that injects it.
+    description: Path of the task file that injects it; it is noted, not run.
     type: str
     required: true
   member:
-    description: The member it hits.
+    description: The member it hits, by its name in the inventory.
     type: str
     required: true
 attributes:
@@ -36,6 +38,8 @@ attributes:
     support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+seealso:
+  - module: continuity.dr.decide
 """
 
 EXAMPLES = r"""

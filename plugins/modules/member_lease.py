@@ -8,18 +8,20 @@ short_description: Hold a service's lease on one member for one run
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - Takes, renews or gives back the lease that every script of a run checks before it changes the member.
+  - Takes, renews or gives back the lease that every script of a run checks before it changes the member. The task's
+    host is the member; nothing is installed there, no Python is needed and no rights but those of the login.
   - The lease and the epoch are files in C(/var/lib/continuity/<service>/) on the member, owned by the login. The lease
     ends on the member's own monotonic clock; a reboot ends it as well. The epoch never goes down.
   - Refused while another run's lease lives (rule C(lease_held)) and when a newer epoch was seen (rule C(stale_epoch)).
 options:
   state:
-    description: V(held) takes or renews it, V(released) gives it back.
+    description: >-
+      V(held) takes or renews it. V(released) gives it back; a lease of another run, or none, is left as it is.
     type: str
     choices: [held, released]
     default: held
   service:
-    description: The service.
+    description: The service; it names the directory on the member.
     type: str
     required: true
   run_id:
@@ -27,7 +29,9 @@ options:
     type: str
     required: true
   epoch:
-    description: The epoch the run claimed at the arbiter.
+    description: >-
+      The epoch that the run claimed (M(continuity.dr.dns_claim)); where there are no claims, a number above every
+      earlier one of this service.
     type: int
     required: true
   owner:
@@ -35,7 +39,7 @@ options:
     type: str
     default: ""
   seconds:
-    description: How long it is held unless it is renewed.
+    description: How many seconds it is held unless it is renewed.
     type: int
     default: 120
 attributes:
@@ -43,6 +47,11 @@ attributes:
     support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+seealso:
+  - plugin: continuity.dr.lease
+    plugin_type: role
+    description: Claim and leases together, as the verbs take them.
+  - module: continuity.dr.dns_claim
 """
 
 EXAMPLES = r"""
@@ -52,11 +61,26 @@ EXAMPLES = r"""
     run_id: 20261122T031500Z-3f9a
     epoch: 8
   delegate_to: db2
+
+- name: Let others in again
+  continuity.dr.member_lease:
+    state: released
+    service: shop
+    run_id: 20261122T031500Z-3f9a
+    epoch: 8
+  delegate_to: db2
 """
 
 RETURN = r"""
 held:
-  description: Whether this run holds the lease now.
+  description: Whether this run holds the lease now; false in check mode, which takes none.
   returned: success
   type: bool
+reason:
+  description: >-
+    V(unreachable), or V(lease_failed) where C(/var/lib/continuity) is missing or not the login's. A refusal has the
+    rules C(lease_held), C(stale_epoch), C(member_busy), C(no_state_directory) or C(epoch_unreadable).
+  returned: failure
+  type: str
+  sample: lease_failed
 """

@@ -17,10 +17,14 @@ description:
     by which other members decide how to rejoin it.
   - V(replica) makes the member follow O(upstream) again. It follows as it is, is rewound, or is cloned beside its
     old data, which is kept; what cannot be done safely is refused.
-  - Runs on the controller and sends scripts to the member; no Python and no driver is needed there.
+  - The task's host is the member. The module runs on the controller and sends scripts there, which use PostgreSQL's own
+    programs and systemd; no Python and no driver is needed. C(docs/rights.md) has the commands that its login may run
+    by C(sudo), C(docs/engine_postgresql.md) what the cluster needs.
+  - It checks what it does itself, and not whether it is wise. That nobody else is primary, that the loss is bearable
+    and that clients are sent to the right place is up to who calls it; the verbs do that.
 options:
   state:
-    description: The role the member is to have.
+    description: The role the member is to have; see above.
     type: str
     choices: [primary, settled, replica, stopped]
     required: true
@@ -28,24 +32,26 @@ options:
     description:
       - Position in bytes of the old primary's shutdown checkpoint. The member must have received more than that, or
         nothing is promoted.
-      - Leave it out only where nothing more can arrive because the old primary is dead.
+      - Leave it out only where nothing more can arrive because the old primary is dead. What the member has is promoted
+        then.
     type: int
   proof_timeline:
-    description: Timeline the old primary was on when it stopped.
+    description: Timeline the old primary was on when it stopped; it stands in the promotion record.
     type: int
   upstream:
     description:
-      - The member to follow, a dictionary as O(member); for O(state=stopped) the one it follows when it comes back.
+      - The member to follow, a dictionary as O(member); required with O(state=replica). With O(state=stopped) the one
+        it follows when it comes back.
       - C(replication_address) (else C(address), else C(host)) and C(port) say where it listens,
         C(replication.user) (C(replicator)) who logs in; the password is in the member's own password file.
     type: dict
   history:
-    description: For O(state=replica), what O(state=settled) returned for the upstream (RV(branch)).
+    description: Required with O(state=replica), what O(state=settled) returned for the upstream (RV(branch)).
     type: dict
   synchronous:
     description: >-
-      For O(state=settled), the replicas that must confirm every commit from now on. Leave it out to keep what is
-      set; a promotion always lifts it first, or every commit would wait for the old primary.
+      For O(state=settled), the replicas by name that must confirm every commit from now on. Leave it out to keep what
+      is set; a promotion always lifts it first, or every commit would wait for the old primary.
     type: list
     elements: str
   clone:
@@ -53,7 +59,9 @@ options:
     type: bool
     default: true
   timeout:
-    description: Bound in seconds of the stop, of the promotion, or of the start of streaming.
+    description: >-
+      Bound in seconds of the stop, of the promotion, or of the start of streaming. Rewinding and cloning have none;
+      they run as a unit of systemd that goes on when the controller dies.
     type: float
     default: 30
 attributes:
@@ -64,6 +72,9 @@ extends_documentation_fragment:
   - continuity.dr.postgresql
   - continuity.dr.postgresql.lease
 seealso:
+  - plugin: continuity.dr.engine_postgresql
+    plugin_type: role
+    description: The same as entry points, in the order that a move needs.
   - module: continuity.dr.postgresql_member_info
 """
 
@@ -85,25 +96,48 @@ EXAMPLES = r"""
     proof_position: "{{ old.position }}"
     proof_timeline: "{{ old.timeline }}"
   delegate_to: db2
+
+- name: Read where the timelines parted
+  continuity.dr.postgresql_member:
+    service: shop
+    member: {host: db2, cluster: 15/main}
+    state: settled
+  delegate_to: db2
+  register: new
+
+- name: Bring the old primary back as a replica
+  continuity.dr.postgresql_member:
+    service: shop
+    member: {host: db1, cluster: 15/main}
+    state: replica
+    upstream: {host: db2, address: 203.0.113.11}
+    history: "{{ new.branch }}"
+  delegate_to: db1
 """
 
 RETURN = r"""
 state:
-  description: The role the member has now.
+  description: The role the member has now; in check mode the one it would have.
   returned: success
   type: str
+  sample: primary
 position:
-  description: Bytes of write-ahead log; where it stopped, or where the new timeline began.
+  description: >-
+    Position in the write-ahead log, in bytes from its beginning; where it stopped, or where the new timeline began.
+    Beside it C(position_text), as PostgreSQL writes it.
   returned: when state is stopped or primary
   type: int
+  sample: 50434144
 timeline:
   description: Timeline of the write-ahead log.
   returned: when it is known
   type: int
+  sample: 2
 sessions:
   description: Client sessions that were open when the primary was stopped (user, database, client, application).
   returned: when a primary was stopped
   type: list
+  elements: dict
 protection:
   description: What synchronous replication was lifted by the promotion, and what it is now.
   returned: when it was promoted or settled
@@ -120,4 +154,23 @@ kept:
   description: Where the old data was kept, when the member was cloned.
   returned: when it was cloned
   type: str
+  sample: /var/lib/postgresql/15/main.kept
+rewind_failed:
+  description: How a rewind ended that was tried before the clone.
+  returned: when it was cloned after a rewind
+  type: str
+promotion:
+  description: The promotion record that was written to C(/var/lib/continuity/<service>/promotion).
+  returned: when it was promoted
+  type: dict
+reason:
+  description: >-
+    Why it failed, in one word. V(unclean_stop), V(not_received), V(stop_failed), V(promote_failed), V(start_failed) and
+    the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed), V(clone_failed), V(unreachable),
+    V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead (C(running_as_primary),
+    C(not_stopped), C(other_cluster), C(timeline_ahead), C(position_ahead), C(kept_data_present),
+    C(not_a_frozen_primary), and those of the lease).
+  returned: failure
+  type: str
+  sample: unclean_stop
 """

@@ -13,12 +13,15 @@ description:
   - Changes nothing. What cannot be known is V(null); lag that is unknown is not lag zero.
   - A machine that gives no answer within its bound (3 s, the connection included) is a result with
     RV(observed.reachable=false) and no failure, because a dead primary is what a failover is about.
-  - Runs on the controller and sends one script to the member; no Python and no driver is needed there.
+  - The task's host is the member. The module runs on the controller and sends one script there; no Python and no driver
+    is needed. Its login may run C(psql), C(pg_ctl status), C(pg_controldata) and C(test -e) as the cluster's account by
+    C(sudo), see C(docs/rights.md).
 options:
   members:
     description:
-      - The clusters on this machine, one dictionary for each service it carries. C(service), C(host) and C(cluster)
-        (C(<version>/<name>)) are required; C(site) and C(address) are returned as they are.
+      - The clusters on this machine, one dictionary for each service it carries. C(service) (any name, the key of
+        RV(observed)), C(host) and C(cluster) (C(<version>/<name>)) are required; C(site) and C(address) are returned as
+        they are.
       - C(port), C(data_directory), C(config_file), C(bin_directory), C(unit), C(socket_directory) and C(user) as in
         M(continuity.dr.postgresql_member).
     type: list
@@ -37,6 +40,8 @@ attributes:
 extends_documentation_fragment:
   - continuity.dr.controller
 seealso:
+  - plugin: continuity.dr.engine_postgresql
+    plugin_type: role
   - module: continuity.dr.postgresql_member
 """
 
@@ -67,7 +72,8 @@ observed:
       returned: always
       type: bool
     role:
-      description: One of V(primary), V(replica), V(none), V(unknown).
+      description: >-
+        One of V(primary), V(replica), V(none) (it is stopped), V(unknown).
       returned: always
       type: str
     writable:
@@ -79,12 +85,13 @@ observed:
       returned: always
       type: int
     lag_bytes:
-      description: Bytes behind what the upstream announced; null without a live upstream.
+      description: Bytes behind what the upstream announced; null without a live upstream, and of a primary.
       returned: always
       type: int
     lag_seconds:
       description:
-        - Age of the last word from upstream where everything announced is held, else of the newest commit held.
+        - Age in seconds of the last word from upstream where everything announced is held, else of the newest commit
+          held; null of a primary.
       returned: always
       type: float
     upstream:
@@ -115,8 +122,41 @@ observed:
       description: Stopped and masked.
       returned: always
       type: bool
+    receiving:
+      description: A replica receives from a live upstream at this moment.
+      returned: always
+      type: bool
+    comes_back_as:
+      description: The role that a stopped member would have if somebody started it.
+      returned: always
+      type: str
+    member:
+      description: The member's name, as given in C(host).
+      returned: always
+      type: str
+    site:
+      description: As given.
+      returned: always
+      type: str
+    address:
+      description: As given; where clients reach it.
+      returned: always
+      type: str
+    capacities:
+      description: Settings that a replica needs at least as large as its primary has them.
+      returned: always
+      type: dict
+    asked:
+      description: When it was asked, in seconds since 1970 by the controller's clock.
+      returned: always
+      type: float
+    engine:
+      description: >-
+        What only the engine's own steps read, among it C(units) and C(ports), which a fence takes.
+      returned: always
+      type: dict
     followers:
-      description: For each replica that streams from here, V(sync), V(async) or its state.
+      description: For each replica that streams from here, by its C(application_name), V(sync), V(async) or its state.
       returned: always
       type: dict
     promotion:
@@ -129,6 +169,10 @@ observed:
           C(blocks).
       returned: always
       type: list
+reason:
+  description: V(bad_input) where an entry of O(members) cannot be right; nothing was asked then.
+  returned: failure
+  type: str
 unreachable_reason:
   description: Why nothing is known, where the machine gave no answer about a service.
   returned: when a service has no answer
