@@ -32,3 +32,6 @@ class ActionModule(Step):
 
     def journal_intent(self, args: Mapping[str, Any]) -> dict[str, Any]:
         return {"state": args.get("state"), "endpoint": args.get("endpoint"), "rate": args.get("rate")}
+
+    def progress_subject(self, args: Mapping[str, Any]) -> str | None:
+        return str(args["state"]).replace("_", " ")

@@ -30,3 +30,6 @@ class ActionModule(Step):
                 reason="lease_failed",
             )
         return {"changed": "@@changed" in output.stdout.splitlines(), "held": held}
+
+    def progress_subject(self, args: Mapping[str, Any]) -> str | None:
+        return f"{self._task.delegate_to or ''}{'' if args['state'] == 'held' else ' given back'}".strip()

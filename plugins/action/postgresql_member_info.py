@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, Unreachable
@@ -22,7 +23,7 @@ class ActionModule(Step):
             questions = [self._question(member, args["replication_logins"]) for member in members]
         except ValueError as error:
             raise StepFailed(f"members: {error}", reason="bad_input") from None
-        why = ""
+        why, asked = "", time.time()
         try:
             output = self.execute(observe.script(questions), observe.OBSERVE_SECONDS, connect=0)
             answers = observe.parse(output.stdout)
@@ -36,7 +37,7 @@ class ActionModule(Step):
         for member in members:
             name, cluster = member["service"], Cluster.from_member(member)
             where = (member["host"], member.get("site", ""), member.get("address", ""))
-            observed[name] = asdict(read.observation(*where, answers.get(name), cluster))
+            observed[name] = asdict(replace(read.observation(*where, answers.get(name), cluster), asked=asked))
         result: dict[str, Any] = {
             "changed": False,
             "observed": observed,

@@ -9,9 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import systemd
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, merged_fact
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import (
+    Output,
+    Step,
+    StepFailed,
+    Unreachable,
+    merged_fact,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 
 JOURNAL = {"fenced": "fence", "released": "release"}
+LEVEL = 3
 
 
 class ActionModule(Step):
@@ -21,9 +29,15 @@ class ActionModule(Step):
         units, ports, service = args["units"], args["ports"], args["service"]
         lease = self.lease_of(args)
         if self.check_mode or args["state"] == "proven":
-            proof = systemd.parse(self.execute(systemd.prove_script(units, ports), 5).stdout, units)
+            must = args["state"] == "proven" and args["required"]
+            try:
+                proof = systemd.parse(self.execute(systemd.prove_script(units, ports), 5).stdout, units)
+            except Unreachable as lost:
+                if must or self.check_mode:
+                    raise
+                return self._told(systemd.Proof((), ()), task_vars, changed=False, must=False, why=str(lost))
             changed = {"fenced": not proof.fenced, "released": proof.masked, "proven": False}[args["state"]]
-            return self._result(proof, changed, must=args["state"] == "proven")
+            return self._told(proof, task_vars, changed=changed, must=must)
         if args["state"] == "released":
             output = self.execute(systemd.release_script(service, lease, units, ports), 10)
             self.raise_if_refused(output, lease)
@@ -35,15 +49,27 @@ class ActionModule(Step):
                     fenced=proof.fenced,
                     evidence=str(proof),
                 )
-            return self._result(proof, "@@changed" in output.stdout.split(), must=False)
-        output = self.execute(systemd.fence_script(service, lease, units, ports, args["timeout"]), args["timeout"] + 10)
+            return self._told(proof, task_vars, changed="@@changed" in output.stdout.split(), must=False)
+        output = self._when_it_answers(systemd.fence_script(service, lease, units, ports, args["timeout"]), args)
         self.raise_if_refused(output, lease)
-        # From the proof on no write may come from there: the canary watches for it
-        result = self._result(systemd.parse(output.stdout, units), "@@changed" in output.stdout.split(), must=True)
-        return {**result, "ansible_facts": merged_fact(task_vars, "continuity_fenced", {self._host(): time.time()})}
+        proof = systemd.parse(output.stdout, units)
+        return self._told(proof, task_vars, changed="@@changed" in output.stdout.split(), must=True)
 
-    def _result(self, proof: systemd.Proof, changed: bool, *, must: bool) -> dict[str, Any]:
-        evidence = str(proof) or "nothing was read back"
+    def _when_it_answers(self, script: str, args: Mapping[str, Any]) -> Output:
+        """Run the script as soon as the machine lets us in: it may be booting with its database enabled."""
+        ends = time.monotonic() + args["answer_within"]
+        while True:
+            try:
+                return self.execute(script, args["timeout"] + 10)
+            except Unreachable:
+                if time.monotonic() >= ends:
+                    raise
+                time.sleep(0.2)
+
+    def _told(
+        self, proof: systemd.Proof, task_vars: Mapping[str, Any], *, changed: bool, must: bool, why: str = ""
+    ) -> dict[str, Any]:
+        evidence = str(proof) or why or "nothing was read back"
         if must and not proof.fenced:
             raise StepFailed(
                 f"{self._host()} is not fenced: {evidence}. Nothing was promoted. "
@@ -52,7 +78,18 @@ class ActionModule(Step):
                 fenced=False,
                 evidence=evidence,
             )
-        return {"changed": changed, "fenced": proof.fenced, "evidence": evidence, "level": 3 if proof.fenced else 0}
+        answers, now = bool(proof.units), time.time()
+        level = LEVEL if proof.fenced else None
+        seen = Evidence(
+            self._host(), self._task.args.get("source") or "fence_systemd", "stopped" if proof.fenced else "open" if answers else "unknown", level, answers,
+            LEVEL if answers else None, evidence, now,
+        )  # fmt: skip
+        facts = merged_fact(task_vars, "continuity_fence_evidence", {seen.key: seen.to_dict()})
+        if proof.fenced and self._task.args["state"] == "fenced":
+            # From the proof on no write may come from there: the canary watches for it
+            facts |= merged_fact(task_vars, "continuity_fenced", {self._host(): now})
+        result = {"changed": changed, "fenced": proof.fenced, "evidence": evidence, "level": level}
+        return {**result, "ansible_facts": facts}
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         self.journal_step = JOURNAL.get(str(self._task.args.get("state")))

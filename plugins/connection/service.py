@@ -9,7 +9,7 @@ name: service
 author:
   - continuity.dr contributors (@continuity-dr)
 version_added: "0.1.0"
-short_description: refuse to run anything on a service of a continuity plan
+short_description: Refuse to run anything on a service of a continuity plan
 description:
   - A service of a plan (P(continuity.dr.plan#inventory)) is an inventory host, but no machine. This connection fails
     every command and every file transfer, so that a playbook for C(all) hosts never runs on the controller by

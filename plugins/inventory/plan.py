@@ -9,7 +9,7 @@ name: plan
 author:
   - continuity.dr contributors (@continuity-dr)
 version_added: "0.1.0"
-short_description: a business continuity plan as inventory
+short_description: A business continuity plan as inventory
 description:
   - Reads one reviewable YAML file that says which business functions there are, what they need, and which services
     on which machines carry them.
@@ -22,13 +22,16 @@ description:
   - The plan is checked completely when it is read. A wrong plan gives no services; all its errors are reported at
     once, each with the path of the field, what is wrong and what is allowed, and every verb refuses to run with it.
   - Secrets are templates or vaulted values. They are never filled in while the plan is read.
-  - The shape of the file is also shipped as a JSON Schema, C(docs/plan.schema.json), for editors.
+  - The options below are the sections of the file. The guide C(docs/plan.md) explains every field of every section; its
+    shape is also shipped as a JSON Schema, C(docs/plan.schema.json), for editors.
+  - A verb is run with both sources, C(ansible-playbook continuity.dr.assess -i hosts.yml -i plan.yml). One plan in a
+    run.
 notes:
   - The file has to end in C(.yml) or C(.yaml).
   - A plan with thousands of services is read several times faster when C(continuity.dr.plan) stands before C(auto) in
     C(enable_plugins) of the section C([inventory]) in C(ansible.cfg), because C(auto) reads the whole file first.
 requirements:
-  - jsonschema >= 4.21 (on the controller)
+  - jsonschema >= 4.21 in the Python that runs Ansible (on the controller)
 options:
   plugin:
     description: What makes the file a plan.
@@ -37,21 +40,25 @@ options:
     choices: [continuity.dr.plan]
   plan:
     description: What this plan is and who answers for it. C(id) and C(environment) (V(drill) or V(production)) are
-      required. Faults are injected only in an environment V(drill).
+      required. Faults are injected only in an environment V(drill). C(title), C(owner), C(version), C(allowances)
+      (C(detection), C(decision)) and C(review) (C(every), C(last)) are optional.
     type: dict
     required: true
   sites:
     description: Where members live, by name. C(use) is V(preferred) (exactly one), V(recovery) or V(witness); C(group)
-      is the inventory group of the site's machines, by default the name of the site.
+      is the inventory group of the site's machines, by default the name of the site. C(standby), C(fault_domains) and
+      C(title) are optional.
     type: dict
     required: true
   functions:
     description: What the business does, by name. C(tier) and C(objectives) (C(rto), C(rpo) and optionally C(mtpd),
-      written like V(90s), V(15m), V(4h), V(7d)) are required.
+      written like V(90s), V(15m), V(4h), V(7d)) are required. C(depends_on), C(title) and C(owner) are optional.
     type: dict
     required: true
   services:
-    description: What fails over as a unit, by name. C(function), C(engine) and C(members) are required.
+    description: What fails over as a unit, by name. C(function), C(engine) and C(members) are required. C(endpoints),
+      C(fence), C(backup), C(canary), C(depends_on), C(objectives) and C(title) are optional. C(engine), C(fence),
+      C(backup) and each endpoint name a C(role).
     type: dict
     required: true
 seealso:
@@ -62,7 +69,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-# plan.yml, used as: ansible-playbook -i hosts.yml -i plan.yml continuity.dr.assess
+# plan.yml, used as: ansible-playbook continuity.dr.assess -i hosts.yml -i plan.yml
+# hosts.yml beside it: the machines, in one group for each site
+#   dc1: {hosts: {db1: {ansible_host: 198.51.100.11}}}
+#   dc2: {hosts: {db2: {ansible_host: 203.0.113.11}}}
 plugin: continuity.dr.plan
 plan: {id: shop, environment: drill}
 sites:
@@ -89,9 +99,9 @@ services:
 
 import gc
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleParserError
@@ -103,12 +113,17 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan import LoadedPl
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import member_sites, service_groups
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import PlanReadError, Sealed, read_plan
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.sources import (
+    ENDINGS,
+    IS_PLAN,
+    readable_file,
+    text_of,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.words import VAULT_MARK
 
 PLAN_VARIABLE = "continuity_plan"
 SERVICE_VARIABLE = "continuity_service"
 SERVICE_CONNECTION = "continuity.dr.service"
-
-_IS_PLAN = re.compile(r"""^[{\s]*["']?plugin["']?\s*:\s*["']?continuity\.dr\.plan\b""", re.MULTILINE)
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -118,15 +133,11 @@ class InventoryModule(BaseInventoryPlugin):
     trusted_by_default = True
 
     def verify_file(self, path: str) -> bool:
-        if not super().verify_file(path) or not path.endswith((".yml", ".yaml")):
+        if not super().verify_file(path) or not path.endswith(ENDINGS) or readable_file(path):
             return False
-        try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
-        except (OSError, UnicodeDecodeError):
-            return False
+        text = text_of(path)
         # an encrypted file may be anything; `auto` has opened it before it asks us
-        return text.startswith("$ANSIBLE_VAULT;") or bool(_IS_PLAN.search(text))
+        return text.startswith(VAULT_MARK) or bool(IS_PLAN.search(text))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
@@ -134,28 +145,34 @@ class InventoryModule(BaseInventoryPlugin):
             loaded = self._load(path)
             if not loaded.errors:
                 loaded = self._beside_the_rest(loaded)
-            inventory.set_variable("all", PLAN_VARIABLE, dict(loaded.plan))
             if loaded.errors:
+                inventory.set_variable("all", PLAN_VARIABLE, dict(loaded.plan))
                 raise AnsibleParserError(f"the plan {path} is wrong:\n" + "\n".join(loaded.errors))
             self._add_services(loaded)
 
     def _load(self, path: str) -> LoadedPlan:
-        text = self.loader.get_text_file_contents(path)
-        if not _IS_PLAN.search(text):
+        """The plan in a file. Ansible opens it (it may be encrypted); its bytes are judged here."""
+        try:
+            text = self.loader.get_text_file_contents(path)
+        except UnicodeDecodeError:
+            text = None
+        if text is not None and not IS_PLAN.search(text):
             raise AnsibleParserError(f"{path} is encrypted, and no plan")
         try:
-            data, errors = read_plan(text)
+            data, errors = read_plan(Path(path).read_bytes() if text is None else text)
         except PlanReadError as error:
             return broken_plan([f"{os.path.basename(path)}: {error}"])
         return load_plan(data, errors)
 
     def _beside_the_rest(self, loaded: LoadedPlan) -> LoadedPlan:
         """The same plan, or its clashes with what other sources have brought so far."""
-        other = self.inventory.groups["all"].vars.get(PLAN_VARIABLE)
+        other = self._already_loaded()
         errors = []
         if other:
             errors += other["errors"]
-            errors.append(finding("plan", f'another plan ("{other["id"]}") is loaded already', "one plan in a run"))
+            same = other.get("digest") == loaded.plan["digest"]
+            wrong = "this plan is" if same else f'another plan ("{other["id"]}") is'
+            errors.append(finding("plan", f"{wrong} loaded already", "one plan in a run, given once"))
         else:
             for kind, names in (("machine", self.inventory.hosts), ("group", self.inventory.groups)):
                 errors += [
@@ -164,6 +181,14 @@ class InventoryModule(BaseInventoryPlugin):
                     if name in names
                 ]
         return broken_plan(errors, {"plan": loaded.plan}) if errors else loaded
+
+    def _already_loaded(self) -> Mapping[str, Any] | None:
+        """The plan that an earlier source brought: with errors it is for all hosts, else with its first service."""
+        for holder in (self.inventory.groups["all"], *self.inventory.hosts.values()):
+            if PLAN_VARIABLE in holder.vars:
+                plan: Mapping[str, Any] = holder.vars[PLAN_VARIABLE]
+                return plan
+        return None
 
     def _add_services(self, loaded: LoadedPlan) -> None:
         inventory = self.inventory
@@ -176,6 +201,8 @@ class InventoryModule(BaseInventoryPlugin):
             host = inventory.hosts[name]
             host.set_variable("ansible_connection", SERVICE_CONNECTION)
             host.set_variable(SERVICE_VARIABLE, _opened(service))
+        # with one host only: as a variable of all, a large plan would be listed and carried along with each of them
+        inventory.hosts[next(iter(loaded.services))].set_variable(PLAN_VARIABLE, dict(loaded.plan))
         for group, members in service_groups(loaded.plan, loaded.services, sites).items():
             inventory.add_group(group)
             for name in members:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 _PLUGINS = Path(__file__).resolve().parent.parent
 _COPIED = ("type", "required", "default", "choices", "elements", "aliases")
+_KINDS = {"int": "a whole number", "float": "a number"}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -28,6 +30,34 @@ def argument_spec(module: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
             options.update(_fragment(fragment.removeprefix("continuity.dr.")))
     options.update(document.get("options") or {})
     return _spec(options, secrets)
+
+
+def unknown_options(given: Iterable[str | Sequence[str]], spec: Mapping[str, Any]) -> list[str]:
+    """One message for each option that the spec does not know: its path, the nearest known one, and all of them.
+
+    ``given`` is what Ansible's validator calls unsupported: names, or for suboptions their path. It lists the known
+    ones of one level only, and never says which of them was meant.
+    """
+    paths = sorted([option] if isinstance(option, str) else list(option) for option in given)
+    return [_unknown_option(path, spec) for path in paths]
+
+
+def misread_numbers(args: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
+    """One message for each truth value where a number belongs: Ansible's validator takes ``true`` for 1."""
+    return [
+        f"{name}: {str(value).lower()} is not a number; allowed: {_KINDS[spec[name]['type']]}"
+        for name, value in args.items()
+        if isinstance(value, bool) and spec.get(name, {}).get("type") in _KINDS
+    ]
+
+
+def _unknown_option(path: Sequence[str], spec: Mapping[str, Any]) -> str:
+    known = spec
+    for name in path[:-1]:
+        known = known[name]["options"]
+    close = difflib.get_close_matches(path[-1], known, n=1)
+    guess = f' (did you mean "{close[0]}"?)' if close else ""
+    return f"{'.'.join(path)}: unknown option{guess}; allowed: {', '.join(sorted(known))}"
 
 
 def _fragment(name: str) -> dict[str, Any]:

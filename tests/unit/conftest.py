@@ -43,12 +43,19 @@ def run_ansible(tmp_path):
 
     def run(command, *arguments, **environment):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        clean.update(HOME=str(tmp_path), NO_COLOR="1", ANSIBLE_COLLECTIONS_PATH=str(_collections_of(plugins)))
+        paths = f"{_collections_of(plugins)}:{tmp_path / 'collections'}"
+        clean.update(HOME=str(tmp_path), NO_COLOR="1", ANSIBLE_COLLECTIONS_PATH=paths)
         return subprocess.run(
             [sys.executable, "-m", "ansible", command, *map(str, arguments)],
-            cwd=tmp_path, env={**clean, **environment}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env={**clean, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     return run
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from copy_tree import wanted
-from sudo_rules import rules_of
+from plan_rights import files_of, lines_of
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import WAIVABLE_RULES
@@ -195,14 +195,16 @@ def test_a_role_is_shown_in_use(role: str) -> None:
     readme = read(f"roles/{role}/README.md")
     assert len(readme.splitlines()) <= 60
     assert f"ansible-doc -t role continuity.dr.{role}" in readme
-    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)[1])  # type: ignore[index]
+    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)[1])
     assert isinstance(example, list)
     assert {"hosts", "ansible.builtin.import_playbook"} & set(example[0])
 
 
 def test_the_sudoers_lines_are_those_that_are_needed() -> None:
     plan = yaml.safe_load(read("inventories/lab/plan.yml"))
-    plan["services"] = {"payments-db": plan["services"]["payments-db"]}
-    assert SUDOERS.findall(read("docs/rights.md")) == rules_of(plan, "continuity")
+    plan["services"] = {"payments-db": {**plan["services"]["payments-db"], "depends_on": []}}
+    plan["functions"] = {"payments": {**plan["functions"]["payments"], "depends_on": []}}
+    shown = SUDOERS.findall(read("docs/rights.md"))
+    assert shown == lines_of(files_of(plan, "continuity")["db1.sudoers"])
     plan["services"]["payments-db"]["engine"]["port"] = 5499
-    assert SUDOERS.findall(read("docs/rights.md")) != rules_of(plan, "continuity")
+    assert shown != lines_of(files_of(plan, "continuity")["db1.sudoers"])

@@ -13,14 +13,31 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 OURS = "ansible_collections.continuity.dr.plugins."
 # What the heart of the collection must not know: time, chance and the world outside are given to it.
-OUTSIDE_WORLD = {"asyncio", "http", "multiprocessing", "os", "random", "secrets", "select",
-                 "shutil", "signal", "socket", "ssl", "subprocess", "threading", "time", "urllib", "uuid"}  # fmt: skip
+OUTSIDE_WORLD = {
+    "asyncio",
+    "http",
+    "multiprocessing",
+    "os",
+    "random",
+    "secrets",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
 UTILS = PLUGINS / "plugin_utils"
 # The files of plugin_utils that know Ansible. Every other one is plain Python: a folder is an area of its own, a
 # single file is shared by all areas.
 DOORS = {"action", "dns_step"}
 AREAS = {path.name for path in UTILS.iterdir() if path.is_dir()} - {"core", "__pycache__"}
-MAY_USE = {"report": {"journal"}}  # a report is rendered from the journal
+# a report is rendered from the journal; rights are those of what the other areas run
+MAY_USE = {"report": {"journal"}, "rights": {"canary", "dns", "fence", "postgresql"}}
 SHARED = {path.stem for path in UTILS.glob("*.py")} - DOORS
 FILES = sorted(PLUGINS.rglob("*.py"))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,13 +93,16 @@ def read_addresses(option: str, texts: Sequence[object], port: int, problems: li
     for index, text in enumerate(texts):
         host, _hash, own = str(text).partition("#")
         try:
-            address = Address(str(ipaddress.ip_address(host)), int(own) if own else port)
+            parsed = ipaddress.ip_address(host)
+            address = Address(str(parsed), int(own) if own else port)
         except ValueError:
             wrong = f"{option}[{index}]: {shown(text)} is not an IP address (or address#port)"
             problems.append(wrong + "; names may not resolve in an outage")
             continue
         if not 1 <= address.port <= 65535:
             problems.append(f"{option}[{index}]: port {address.port} is not in 1..65535")
+        elif parsed.is_unspecified or parsed.is_multicast or host == "255.255.255.255":
+            problems.append(f"{option}[{index}]: {shown(text)} is not the address of one name server")
         elif address not in found:
             found.append(address)
     return tuple(found)
@@ -123,7 +127,9 @@ def _key(given: Mapping[str, Any] | None, required: bool, problems: list[str]) -
             f"key.algorithm: {algorithm} is weak and refused; use hmac-sha256, or set key.allow_weak for an old server"
         )
     elif algorithm not in ALGORITHMS + WEAK_ALGORITHMS:
-        problems.append(f"key.algorithm: {shown(algorithm)} is unknown; allowed: {', '.join(ALGORITHMS)}")
+        close = difflib.get_close_matches(algorithm, ALGORITHMS, n=1)
+        guess = f" (did you mean '{close[0]}'?)" if close else ""
+        problems.append(f"key.algorithm: {shown(algorithm)} is unknown{guess}; allowed: {', '.join(ALGORITHMS)}")
     return Key(name, algorithm, _secret(str(given.get("secret") or ""), problems))
 
 

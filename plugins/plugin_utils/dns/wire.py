@@ -66,7 +66,7 @@ def require_library() -> None:
         raise DnsError(
             "library_missing",
             f"dnspython is missing on the controller ({MISSING}); install it: "
-            f"{sys.executable} -m pip install 'dnspython>=2.3'",
+            f"{sys.executable} -m pip install 'dnspython>=2.6,<3'",
         )
 
 

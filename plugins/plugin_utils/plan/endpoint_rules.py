@@ -4,16 +4,22 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    NOT_SHOWN,
     dns_name_problem,
     finding,
     ip_version,
     is_template,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import Sealed
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.role_rules import OWN_ROLES
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.words import VAULT_MARK
 
 LONGEST_TTL_SECONDS = 2147483647
 
@@ -49,13 +55,51 @@ def _dns_endpoint(path: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield from _ttl(path, entry.get("ttl"))
     for key in ("servers", "authoritative"):
         values = entry.get(key)
-        for index, value in enumerate(values if isinstance(values, list) else ()):
-            if isinstance(value, str) and not is_template(value) and ip_version(value) is None:
-                yield finding(
-                    f"{path}.{key}[{index}]",
-                    f'"{value}" is not an IP address',
-                    "addresses: names cannot be looked up when the name service fails",
-                )
+        yield from _servers(f"{path}.{key}", values if isinstance(values, list) else ())
+    if str(entry.get("role")).startswith(OWN_ROLES):
+        yield from _key(f"{path}.key", entry.get("key"))
+
+
+def _servers(path: str, values: Sequence[Any]) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if not isinstance(value, str) or is_template(value):
+            continue
+        if ip_version(value) is None:
+            allowed = "addresses: names cannot be looked up when the name service fails"
+            yield finding(f"{path}[{index}]", f'"{value}" is not an IP address', allowed)
+            continue
+        address = ipaddress.ip_address(value)
+        if address.is_unspecified or address.is_multicast or value == "255.255.255.255":
+            yield finding(f"{path}[{index}]", f'"{value}" is not the address of one machine', "one of a name server")
+        first = seen.setdefault(str(address), index)
+        if first != index and value != values[first]:  # equal texts are the schema's affair
+            yield finding(f"{path}[{index}]", f'"{value}" is the same address as "{values[first]}"', "each once")
+
+
+def _key(path: str, key: object) -> Iterator[str]:
+    """The parts of a key that can be judged before they are filled in. Its secret is never shown."""
+    if not isinstance(key, Mapping):
+        return
+    name, secret = key.get("name"), key.get("secret")
+    if isinstance(name, str) and name and not is_template(name) and not isinstance(name, Sealed):
+        problem = dns_name_problem(f"{name.rstrip('.')}.")
+        if problem:
+            yield finding(f"{path}.name", f'"{name}": {problem}', "the key's name as the name server has it")
+    if not isinstance(secret, str) or isinstance(secret, Sealed) or secret.lstrip().startswith(VAULT_MARK):
+        return
+    if is_template(secret):
+        if secret.count("{{") != secret.count("}}") or secret.count("{%") != secret.count("%}"):
+            yield finding(f"{path}.secret", f"{NOT_SHOWN} is a template that is not closed", '"{{ variable }}"')
+    elif not _is_base64(secret):
+        yield finding(f"{path}.secret", f"{NOT_SHOWN} is not base64", "a template, a vaulted value, or base64")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text.strip(), validate=True))
+    except ValueError:
+        return False
 
 
 def _inside(name: str, zone: str) -> bool:

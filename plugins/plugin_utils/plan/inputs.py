@@ -11,36 +11,59 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import WAIVABLE_RULES
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, listed, nearest, unknown
-from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    cut,
+    finding,
+    listed,
+    nearest,
+    unknown,
+    visible,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.overrides import overrules
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import settings_findings
 
-INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "outage_started")
+INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "confirm", "outage_started")
 #: What single verbs take beside them.
-OF_ONE_VERB = {"drill": ("fault", "dwell")}
+OF_ONE_VERB = {"drill": ("fault", "dwell"), "rights": ("rights_dir", "rights_login")}
 #: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
 SETTINGS = (
     "continuity_claim_seconds",
     "continuity_outcome_allow_degraded",
+    "continuity_progress",
     "continuity_run_id",
     "continuity_runs_dir",
 )
 #: Variables that would reach every host at once, services and machines alike.
 FOR_ALL_HOSTS = ("ansible_connection", "ansible_host")
 #: Verbs that only read or render: without a scope they take everything.
-READING_VERBS = frozenset({"assess", "report"})
+READING_VERBS = frozenset({"assess", "report", "rights"})
+
+#: What people write who remember another tool, and the input that is meant.
+MEANT = {
+    "scope": ("service", "services", "function", "functions", "tier", "limit"),
+    "target_site": ("target", "to", "to_site", "destination", "site"),
+    "source_site": ("source", "from", "from_site"),
+    "reason": ("why", "comment"),
+    "accept_data_loss": ("data_loss", "allow_data_loss", "accept_loss", "max_data_loss", "rpo"),
+    "waive": ("force", "forced", "ignore", "override", "skip", "waiver", "waivers"),
+    "confirm": ("confirmed", "confirmation"),
+    "outage_started": ("started", "since", "outage", "outage_start"),
+}
+_INPUT_MEANT = {word: name for name, words in MEANT.items() for word in words}
 
 NEAR_MISS = 0.8
 CLOCKS_DIFFER_SECONDS = 60.0
+LONGEST_OUTAGE_SECONDS = 90 * 86400.0  # beyond it the year or the month is a slip
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def checked_inputs(
-    extra: Mapping[str, Any], verb: str, sites: Collection[str], now: float
+    extra: Mapping[str, Any], verb: str, sites: Collection[str] | None, now: float
 ) -> tuple[dict[str, Any], list[str]]:
     """The inputs of a run (all keys always there, see `Run.inputs`) and every error in them.
 
-    `extra`: the extra variables, templates filled in. `now`: seconds since 1970.
+    `extra`: the extra variables, filled in. `sites`: None where no plan tells them. `now`: seconds since 1970.
     """
     errors = foreign_findings(extra, verb)
     result: dict[str, Any] = {
@@ -50,10 +73,11 @@ def checked_inputs(
         "reason": _text(extra, "reason", errors),
         "accept_data_loss_seconds": _checked(extra, "accept_data_loss", _bound, errors),
         "waive": _waived(extra, errors),
+        "confirm": _text(extra, "confirm", errors),
         "outage_started": _checked(extra, "outage_started", lambda value: _past_time(value, now), errors),
     }
     for name in ("target_site", "source_site"):
-        if result[name] is not None and result[name] not in sites:
+        if sites is not None and result[name] is not None and result[name] not in sites:
             errors.append(unknown(name, "site", result[name], sites))
     if result["target_site"] is not None and result["target_site"] == result["source_site"]:
         errors.append(
@@ -69,26 +93,28 @@ def checked_inputs(
 
 
 def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
-    """Variables that are no input: unknown settings, slips of the pen, and what would reach every host."""
+    """Variables that are no input: unknown settings, slips of the pen, and what would reach every host or role."""
     errors = []
     inputs = INPUTS + OF_ONE_VERB.get(verb, ())
-    for name in extra:
-        if name.startswith("continuity_") and name not in SETTINGS:
+    of_others = {name: other for other, names in OF_ONE_VERB.items() for name in names if name not in inputs}
+    for name in map(str, extra):
+        if name.lower().startswith("continuity_") and name not in SETTINGS:
             errors.append(unknown(name, "setting", name, SETTINGS))
         elif name in FOR_ALL_HOSTS:
             errors.append(finding(name, "would be set for every service and machine", "set it in the inventory"))
+        elif name in of_others:
+            errors.append(finding(name, f"is an input of {of_others[name]}, {verb} does not read it", listed(inputs)))
+        elif overrules(name):
+            errors.append(finding(name, "would overrule what the verb works out for each service", "not to give it"))
         elif name not in inputs and name not in SETTINGS:
-            meant = nearest(name, [known for known in inputs if known not in extra], NEAR_MISS)
+            meant = _INPUT_MEANT.get(name.lower()) or nearest(
+                name, [known for known in inputs if known not in extra], NEAR_MISS
+            )
             if meant:
                 errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(inputs)))
     if verb == "drill":
-        _checked(extra, "dwell", parse_duration, errors)
-    if "continuity_run_id" in extra:
-        try:
-            checked_run_id(str(extra["continuity_run_id"]))
-        except ValueError as error:
-            errors.append(str(error))
-    return errors
+        _checked(extra, "dwell", _duration, errors)
+    return errors + settings_findings(extra)
 
 
 def _text(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
@@ -96,9 +122,14 @@ def _text(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        errors.append(finding(name, "is empty" if value == "" else f'"{value}" is not text', f"-e {name}=..."))
+        empty = value in ("", []) or (isinstance(value, str) and not value.strip())
+        errors.append(finding(name, "is empty" if empty else f"{shown(value)} is not text", f"-e {name}=..."))
         return None
-    return " ".join(value.split())
+    text = " ".join(value.split())
+    if not text.isprintable():
+        errors.append(finding(name, f'"{cut(text)}" holds a character that cannot be seen', f"-e {name}=..."))
+        return None
+    return text
 
 
 def _words(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
@@ -118,28 +149,47 @@ def _checked(extra: Mapping[str, Any], name: str, check: Callable[[Any], float],
     try:
         return check(extra[name])
     except ValueError as error:
-        errors.append(f"{name}: {error}")
+        errors.append(visible(f"{name}: {error}"))
         return None
+
+
+def shown(value: object) -> str:
+    """A value as the operator may have typed it: a mapping may hold a secret, so it is only named."""
+    if isinstance(value, bool):
+        return f'"{str(value).lower()}"'
+    return "a mapping" if isinstance(value, Mapping) else f'"{cut(value)}"'
+
+
+def _duration(value: object) -> float:
+    try:
+        return parse_duration(value)
+    except DurationError as error:
+        raise ValueError(f"{shown(value)}: {error.problem}") from None
 
 
 def _bound(value: object) -> float:
     try:
         return parse_duration(value)
-    except DurationError as error:
+    except DurationError:
         raise ValueError(
-            f"{error.shown} is no bound; allowed: the longest time whose acknowledged writes may be lost, "
+            f"{shown(value)} is no bound; allowed: the longest time whose acknowledged writes may be lost, "
             "for example 30s"
         ) from None
 
 
 def _past_time(value: object, now: float) -> float:
     text = value.isoformat() if isinstance(value, datetime) else str(value)
-    if not _RFC3339.fullmatch(text):
-        raise ValueError(f'"{text}" is no time; allowed: date, time and zone, for example 2026-11-22T03:15:00Z')
-    seconds = datetime.fromisoformat(text.upper()).timestamp()
+    try:
+        seconds = datetime.fromisoformat(text.upper()).timestamp() if _RFC3339.fullmatch(text) else None
+    except (ValueError, OverflowError):  # the 30th of February, the hour 25
+        seconds = None
+    if seconds is None:
+        raise ValueError(f"{shown(text)} is no time; allowed: date, time and zone, for example 2026-11-22T03:15:00Z")
+    here = datetime.fromtimestamp(now, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if seconds > now + CLOCKS_DIFFER_SECONDS:
-        here = datetime.fromtimestamp(now, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         raise ValueError(f'"{text}" lies in the future; allowed: a time before {here}')
+    if seconds < now - LONGEST_OUTAGE_SECONDS:
+        raise ValueError(f'"{text}" lies more than 90 days back; allowed: a time before {here}, of this outage')
     return seconds
 
 
@@ -147,9 +197,12 @@ def _waived(extra: Mapping[str, Any], errors: list[str]) -> tuple[str, ...]:
     value = extra.get("waive")
     if value is None or value == []:
         return ()
+    if isinstance(value, str) and not value.strip():
+        errors.append(finding("waive", "is empty", listed(sorted(WAIVABLE_RULES))))
+        return ()
     words = value.strip(" []").split(",") if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        errors.append(finding("waive", f'"{value}" is no list of rules', listed(sorted(WAIVABLE_RULES))))
+        errors.append(finding("waive", f"{shown(value)} is no list of rules", listed(sorted(WAIVABLE_RULES))))
         return ()
     names = [word.strip(" '\"") for word in words]
     errors += [unknown("waive", "rule", name, sorted(WAIVABLE_RULES)) for name in names if name not in WAIVABLE_RULES]

@@ -5,23 +5,28 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import PREFIX
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, ip_version, listed, unknown
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    MOST_HINTS,
+    SECRET_NAME,
+    finding,
+    ip_version,
+    listed,
+    unknown,
+)
 
 Entry = Mapping[str, Any]
 
-_SECRET = re.compile(r"(?:^|_)(?:key|secret|password|passphrase|token|credentials)$", re.IGNORECASE)
 _RECORD_VERSION = {"A": 4, "AAAA": 6}
 
 
 def without_secrets(value: Any) -> Any:
     """A copy of plan data without the entries whose name says that they hold a secret."""
     if isinstance(value, Mapping):
-        return {key: without_secrets(item) for key, item in value.items() if not _SECRET.search(str(key))}
+        return {key: without_secrets(item) for key, item in value.items() if not SECRET_NAME.search(str(key))}
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     return value
@@ -54,20 +59,22 @@ def machine_findings(
     sites_of: Mapping[str, Sequence[str]],
 ) -> list[str]:
     """Every rule about the machines of the services that the inventory breaks."""
-    machines = [host for host in groups["all"] if host not in groups.get(f"{PREFIX}services", ())]
+    every_service = set(groups.get(f"{PREFIX}services", ()))
+    machines = [host for host in groups["all"] if host not in every_service]
     errors = [
         unknown(f"sites.{name}.group", "group", site["group"], [group for group in groups if group != "all"])
         for name, site in sites.items()
         if site["group"] not in groups
     ]
     known = set(machines)
+    others = _other_groups(services, groups)
     for name, service in services.items():
-        errors += _name_clash(name, groups)
+        errors += _name_clash(name, groups, others.get(name, ()))
         for index, member in enumerate(service["members"]):
             host, path = member["host"], f"services.{name}.members[{index}]"
             where = sites_of.get(host, ())
             if host not in known:
-                errors.append(unknown(path, "machine", host, machines))
+                errors.append(unknown(path, "machine", host, machines, guess=len(errors) < MOST_HINTS))
             elif len(where) != 1:
                 groups_of_sites = listed([site["group"] for site in sites.values()])
                 wrong = f"{host} is in {' and '.join(where)}" if where else f"{host} is in no site"
@@ -92,14 +99,20 @@ def _wrong_for_record(services: Mapping[str, Entry]) -> Iterator[str]:
                     yield finding(path, f'"{member["address"]}" {problem}', allowed)
 
 
-def _name_clash(name: str, groups: Mapping[str, Collection[str]]) -> Iterator[str]:
+def _other_groups(services: Collection[str], groups: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """For each service the groups it is in that are not the plan's."""
+    result: dict[str, list[str]] = {}
+    for group, hosts in groups.items():
+        if group not in ("all", "ungrouped") and not group.startswith(PREFIX):
+            for name in hosts:
+                if name in services:
+                    result.setdefault(name, []).append(group)
+    return result
+
+
+def _name_clash(name: str, groups: Collection[str], others: Collection[str]) -> Iterator[str]:
     if name in groups:
         yield finding(f"services.{name}", "is also the name of a group in the inventory", "a name of its own")
-    others = [
-        group
-        for group, hosts in groups.items()
-        if name in hosts and group not in ("all", "ungrouped") and not group.startswith(PREFIX)
-    ]
     if others:
         yield finding(
             f"services.{name}",

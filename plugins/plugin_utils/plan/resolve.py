@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import parse_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import DEFAULT_MIN_LEVEL
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import waves
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 
@@ -64,13 +65,36 @@ def resolved_services(plan: Entry) -> dict[str, dict[str, Any]]:
             "engine": engine,
             "members": [_member(member, engine) for member in service["members"]],
             "endpoints": [_endpoint(endpoint) for endpoint in service.get("endpoints") or ()],
-            "fence": service.get("fence"),
+            "fences": fences(service),
+            "min_level": min_level(service),
+            "witnesses": list(service.get("witnesses") or ()),
             "backup": _with_seconds(service["backup"], "every") if service.get("backup") else None,
             "canary": _canary(service["canary"]) if service.get("canary") else None,
             "depends_on": depends_on[name],
             "wave": wave[name],
         }
     return result
+
+
+def fences(service: Entry) -> list[dict[str, Any]]:
+    """The fences of a service as written, in order, each with a name that its evidence is kept under."""
+    result: list[dict[str, Any]] = []
+    for entry in _fence_entries(service):
+        name = entry["role"].rpartition(".")[2]
+        before = sum(each["role"] == entry["role"] for each in result)
+        result.append({**entry, "name": f"{name}_{before + 1}" if before else name})
+    return result
+
+
+def min_level(service: Entry) -> int:
+    """The weakest evidence that counts: the highest that any of the fences asks for."""
+    given = [int(entry["min_level"]) for entry in _fence_entries(service) if "min_level" in entry]
+    return max(given, default=DEFAULT_MIN_LEVEL)
+
+
+def _fence_entries(service: Entry) -> list[Entry]:
+    written = service.get("fence") or []
+    return [written] if isinstance(written, Mapping) else list(written)
 
 
 def _in_waves(services: Mapping[str, Entry]) -> list[list[str]]:

@@ -13,18 +13,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import cycles
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.endpoint_rules import endpoint_rules
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, listed, nearest, unknown
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.schema import known_keys
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    MOST_HINTS,
+    SECRET_NAME,
+    finding,
+    host_problem,
+    is_template,
+    listed,
+    unknown,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.role_rules import role_rules
 
-OWN_ROLES = "continuity.dr."
 RESERVED = {"all", "ungrouped", "localhost"}
-NEAR_MISS = 0.66
 
 _TIER_WORD = re.compile(r"tier-[0-9]+", re.ASCII)
 
@@ -91,15 +98,18 @@ def _sites(draft: Draft) -> Iterator[str]:
 
 
 def _references(draft: Draft) -> Iterator[str]:
+    hinted = count()
     for section, entries in (("functions", draft.functions), ("services", draft.services)):
         for name, entry in entries.items():
             for index, other in enumerate(_list(entry, "depends_on")):
                 if other not in entries:
-                    yield unknown(f"{section}.{name}.depends_on[{index}]", section[:-1], other, entries)
+                    path = f"{section}.{name}.depends_on[{index}]"
+                    yield unknown(path, section[:-1], other, entries, next(hinted) < MOST_HINTS)
     for name, service in draft.services.items():
         function = service.get("function")
         if isinstance(function, str) and function not in draft.functions:
-            yield unknown(f"services.{name}.function", "function", function, draft.functions)
+            path = f"services.{name}.function"
+            yield unknown(path, "function", function, draft.functions, next(hinted) < MOST_HINTS)
 
 
 def _cycles(draft: Draft) -> Iterator[str]:
@@ -158,6 +168,9 @@ def _names(draft: Draft) -> Iterator[str]:
         for name in getattr(draft, section):
             if name in RESERVED or _TIER_WORD.fullmatch(name):
                 yield finding(f"{section}.{name}", "is a reserved word", "any other name")
+            if SECRET_NAME.search(name):
+                wrong = "is a word for secrets, so everything below it would be kept out of runs and reports"
+                yield finding(f"{section}.{name}", wrong, "any other name")
 
 
 def _members(draft: Draft) -> Iterator[str]:
@@ -165,6 +178,14 @@ def _members(draft: Draft) -> Iterator[str]:
         for host, times in Counter(hosts).items():
             if times > 1:
                 yield finding(f"services.{name}.members", f"{host} is given {times} times", "each machine once")
+    for name, service in draft.services.items():
+        for index, member in enumerate(_list(service, "members")):
+            for key in ("address", "replication_address"):
+                address = _mapping(member).get(key)
+                problem = host_problem(address) if isinstance(address, str) and not is_template(address) else None
+                if problem:
+                    path = f"services.{name}.members[{index}].{key}"
+                    yield finding(path, f'"{address}" {problem}', "an address without a port, or a template")
 
 
 def _canaries(draft: Draft) -> Iterator[str]:
@@ -174,34 +195,9 @@ def _canaries(draft: Draft) -> Iterator[str]:
 
 
 def _roles(draft: Draft) -> Iterator[str]:
-    """Own roles are named by family; in objects that a role may extend, a near miss of a known key is a slip."""
-    for path, family, entry in _role_users(draft):
-        role = entry.get("role")
-        if isinstance(role, str) and role.startswith(OWN_ROLES):
-            if not role.startswith(f"{OWN_ROLES}{family}_"):
-                yield finding(f"{path}.role", f'"{role}" is no {family} role', f"a role named {OWN_ROLES}{family}_...")
-            yield from _near_misses(path, family, entry)
-    for name, service in draft.services.items():
-        if str(_mapping(service.get("engine")).get("role")).startswith(OWN_ROLES):
-            for index, member in enumerate(_list(service, "members")):
-                yield from _near_misses(f"services.{name}.members[{index}]", "member", _mapping(member))
-
-
-def _role_users(draft: Draft) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for name, service in draft.services.items():
-        for family in ("engine", "fence", "backup"):
-            yield f"services.{name}.{family}", family, _mapping(service.get(family))
-        for index, endpoint in enumerate(_list(service, "endpoints")):
-            yield f"services.{name}.endpoints[{index}]", "endpoint", _mapping(endpoint)
-
-
-def _near_misses(path: str, definition: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    known = known_keys(definition)
-    for key in entry:
-        if key not in known:
-            meant = nearest(key, [other for other in known if other not in entry], NEAR_MISS)
-            if meant:
-                yield finding(f"{path}.{key}", f'unknown key (did you mean "{meant}"?)', listed(known))
+    return role_rules(
+        {name: {**service, "members": _list(service, "members")} for name, service in draft.services.items()}
+    )
 
 
 def _endpoints(draft: Draft) -> Iterator[str]:

@@ -11,8 +11,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, hint, listed, path_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import (
+    ALLOWED,
+    DurationError,
+    parse_duration,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
+    NOT_SHOWN,
+    finding,
+    foreign_letters,
+    hint,
+    is_secret,
+    listed,
+    path_of,
+    visible,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import Sealed
 
 try:
     import jsonschema
@@ -24,7 +38,6 @@ else:
 
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "docs" / "plan.schema.json"
 LONGEST_SHOWN = 80  # characters of a value in an error
-SECRET_KEYS = frozenset({"secret", "password", "key"})
 
 _TYPES = {
     "object": "a mapping",
@@ -57,8 +70,11 @@ def _schema() -> dict[str, Any]:
 def _validator() -> Any:
     if jsonschema is None:
         raise RuntimeError(MISSING_LIBRARY)
-    text = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _whole_line_pattern})
-    return text(_inlined(_schema(), _schema()["$defs"]))
+    base = jsonschema.Draft202012Validator
+    # for JSON Schema 5432.0 is a whole number and 1e400 is one; for a port and a group's name they are not
+    types = base.TYPE_CHECKER.redefine("integer", lambda _checker, value: type(value) is int)
+    ours = jsonschema.validators.extend(base, {"pattern": _whole_line_pattern}, type_checker=types)
+    return ours(_inlined(_schema(), _schema()["$defs"]))
 
 
 def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
@@ -73,10 +89,28 @@ def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
     return {**_inlined(definitions[part["$ref"].rsplit("/", 1)[1]], definitions), **own}
 
 
-def _whole_line_pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> Iterator[Any]:
-    """`pattern` as JSON Schema means it: Python's `$` alone would also accept a line break at the end."""
-    if isinstance(instance, str) and (instance.endswith("\n") or not re.search(pattern, instance)):
+def _whole_line_pattern(_validator: Any, pattern: str, instance: object, schema: Any) -> Iterator[Any]:
+    """`pattern` as JSON Schema means it: Python's `$` alone would also accept a line break at the end.
+
+    A duration is whatever the parser takes. A vaulted value may be any text, so only a name is judged.
+    """
+    if not isinstance(instance, str) or (isinstance(instance, Sealed) and schema.get("title") == "text"):
+        return
+    if schema.get("title") == "duration":
+        wrong = _is_no_duration(instance)
+    else:
+        wrong = instance.endswith("\n") or not re.search(pattern, instance)
+    if wrong:
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=1000)
+def _is_no_duration(text: str) -> bool:
+    try:
+        parse_duration(text)
+    except DurationError:
+        return True
+    return False
 
 
 def _position(error: Any, plan: Any) -> list[int]:
@@ -93,11 +127,12 @@ def _told(error: Any) -> Iterator[str]:
     parts = list(error.absolute_path)
     teller = _TELLERS.get(error.validator)
     if "propertyNames" in error.absolute_schema_path:
-        yield finding(path_of([*parts, str(error.instance)]), "is no name", _allowed(error.schema))
+        name = str(error.instance)
+        yield finding(path_of([*parts, name]), f"is no name{foreign_letters(name)}", _allowed(error.schema))
     elif teller is not None:
         yield from teller(error, parts)
     elif error.schema.get("title") == "duration":
-        yield _duration(error.instance, path_of(parts))
+        yield _duration(error.instance, parts)
     else:
         yield finding(path_of(parts), _wrong(error, parts), _allowed(error.schema))
 
@@ -110,21 +145,21 @@ def _wrong(error: Any, parts: Sequence[object]) -> str:
         return "is empty"
     if error.validator == "uniqueItems":
         twice = next(item for item in error.instance if error.instance.count(item) > 1)
-        return f'"{twice}" is given twice'
-    return f"{shown} is not possible"
+        return f"{_shown(twice, parts)} is given twice"
+    return f"{shown} is not possible{foreign_letters(error.instance) if shown != NOT_SHOWN else ''}"
 
 
 def _shown(value: object, parts: Sequence[object]) -> str:
     """A value as an error shows it. What may be a secret, and whole structures, never appear."""
-    if SECRET_KEYS.intersection(part for part in parts if isinstance(part, str)):
-        return "the value (not shown)"
+    if is_secret(parts) or isinstance(value, Sealed):
+        return NOT_SHOWN
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     if value is None:
         return "nothing"
-    text = str(value).replace("\n", "\\n")
+    text = str(value).lower() if isinstance(value, bool) else visible(str(value))
     return f'"{text[:LONGEST_SHOWN]}..."' if len(text) > LONGEST_SHOWN else f'"{text}"'
 
 
@@ -143,19 +178,21 @@ def _type_words(names: str | Sequence[str]) -> str:
     return " or ".join(_TYPES.get(name, name) for name in ([names] if isinstance(names, str) else names))
 
 
-def _duration(value: object, path: str) -> str:
+def _duration(value: object, parts: Sequence[object]) -> str:
+    problem = f"is not possible; allowed: {ALLOWED}"  # cannot happen while both allow the same
     try:
-        parse_duration(value, path)
+        parse_duration(value)
     except DurationError as error:
-        return f"{path}: {error.shown}: {error.problem}"
-    return finding(path, f'"{value}" is not a duration in quotes')  # cannot happen while both allow the same
+        problem = error.problem
+    colon = ":" if isinstance(value, (str, int, float)) else ""  # "nothing is not a duration", "30": give a unit
+    return visible(f"{path_of(parts)}: {_shown(value, parts)}{colon} {problem}")
 
 
 def _unknown_keys(error: Any, parts: list[object]) -> Iterator[str]:
     known: Collection[str] = error.schema.get("properties", {})
     for key in error.instance:
         if key not in known:
-            yield finding(path_of([*parts, key]), f"unknown key{hint(key, known)}", listed(known))
+            yield finding(path_of([*parts, str(key)]), f"unknown key{hint(key, known)}", listed(known))
 
 
 def _missing_keys(error: Any, parts: list[object]) -> Iterator[str]:

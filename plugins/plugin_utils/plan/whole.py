@@ -19,6 +19,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import Choices, chosen_services
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.sources import source_findings
 
 OF_THE_PLAN = frozenset({"continuity_plan", "continuity_service"})
 
@@ -31,6 +32,16 @@ _PARTIAL = {
 }
 
 
+class NotFilledIn(ValueError):
+    """A template of the plan or of a machine that cannot be filled in. `findings`: one for each, with its path."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        if not findings:
+            raise AssertionError("a service would be left out without a word")
+        self.findings = list(findings)
+        super().__init__("; ".join(findings))
+
+
 @dataclass(frozen=True)
 class Inventory:
     """What the gate reads of Ansible's inventory."""
@@ -41,9 +52,9 @@ class Inventory:
     sources: Sequence[str]
     """as given with `-i`"""
     service_of: Callable[[str], Mapping[str, Any]]
-    """`continuity_service` of a service, without secrets and with its templates filled in"""
+    """`continuity_service` of a service, without secrets and with its templates filled in; raises NotFilledIn"""
     address_of: Callable[[str], str]
-    """how Ansible reaches a machine"""
+    """how Ansible reaches a machine; raises NotFilledIn"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ def whole_run(
         return None, errors + foreign_findings(extra, verb)
     errors += plan_loaded_findings(inventory)
     if inventory.plan is None or inventory.plan["errors"]:
-        return None, errors
+        return None, errors + checked_inputs(extra, verb, None, now)[1]
     plan = inventory.plan
     inputs, found = checked_inputs(extra, verb, plan["sites"], now)
     errors += found + fault_findings(extra, plan)
@@ -80,15 +91,32 @@ def whole_run(
     choices = Choices(
         inventory.groups, plan["functions"], plan["sites"], lambda name: service_sites(service_of(name), sites_of)
     )
-    names, found = chosen_services(inputs, choices)
+    try:
+        names, found = chosen_services(inputs, choices)
+    except NotFilledIn as broken:  # where a member is may be told by a template
+        return None, errors + broken.findings
     errors += found
-    chosen = {name: service_of(name) for name in sorted(names, key=lambda name: service_of(name)["wave"])}
+    services = _each(names, service_of, errors)
+    chosen = dict(sorted(services.items(), key=lambda entry: entry[1]["wave"]))
     found = machine_findings(chosen, plan["sites"], inventory.groups, sites_of)
     errors += found
     if not found:
-        chosen = {name: placed(service, sites_of, inventory.address_of) for name, service in chosen.items()}
+        chosen = _each(list(chosen), lambda name: placed(chosen[name], sites_of, inventory.address_of), errors)
         errors += address_findings(chosen)
     return (None if errors else Whole(inputs, chosen)), errors
+
+
+def _each(
+    names: Sequence[str], read: Callable[[str], Mapping[str, Any]], errors: list[str]
+) -> dict[str, Mapping[str, Any]]:
+    """What `read` gives for each name; of those that cannot be filled in, the errors."""
+    result = {}
+    for name in names:
+        try:
+            result[name] = read(name)
+        except NotFilledIn as broken:
+            errors += [text for text in broken.findings if text not in errors]
+    return result
 
 
 def command_line_findings(command_line: Mapping[str, Any]) -> list[str]:
@@ -109,7 +137,8 @@ def plan_loaded_findings(inventory: Inventory) -> list[str]:
     given = ", ".join(inventory.sources) or "none"
     return [
         f"no plan was loaded (inventory sources: {given}). Pass it with -i plan.yml, beside the inventory of the "
-        "machines. A source that could not be read is named in a warning above."
+        "machines. A source that could not be read is named in a warning above.",
+        *source_findings(inventory.sources),
     ]
 
 

@@ -15,22 +15,38 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import De
 
 NAME = "shop.example."
 SERVICE = {
-    "objectives": {"rpo_seconds": 300.0}, "depends_on": [], "fence": {"role": "f"}, "endpoints": [{"name": NAME}],
+    "objectives": {"rpo_seconds": 300.0},
+    "depends_on": [],
+    "fence": {"role": "f"},
+    "endpoints": [{"name": NAME}],
     "members": [
         {"host": "db1", "site": "dc1", "address": "198.51.100.11", "port": 5433},
         {"host": "db2", "site": "dc2", "address": "203.0.113.11"},
     ],
-}  # fmt: skip
+}
 PLAN = {"environment": "drill", "sites": {"dc1": {"use": "preferred"}, "dc2": {"use": "recovery"}}}
 HERE = {"reachable": True, "running": True, "position": 9, "timeline": 1, "system_id": "7", "epoch": 0}
 PRIMARY = Observation(
-    "db1", "dc1", address="198.51.100.11", role="primary", writable=True, followers={"db2": "async"},
-    engine={"units": ["db.service"], "ports": [5433], "settings": {}}, **HERE,
-)  # fmt: skip
+    "db1",
+    "dc1",
+    address="198.51.100.11",
+    role="primary",
+    writable=True,
+    followers={"db2": "async"},
+    engine={"units": ["db.service"], "ports": [5433], "settings": {}},
+    **HERE,
+)
 REPLICA = Observation(
-    "db2", "dc2", address="203.0.113.11", role="replica", writable=False, receiving=True, lag_seconds=0.0,
-    upstream="db1:5433", **HERE,
-)  # fmt: skip
+    "db2",
+    "dc2",
+    address="203.0.113.11",
+    role="replica",
+    writable=False,
+    receiving=True,
+    lag_seconds=0.0,
+    upstream="db1:5433",
+    **HERE,
+)
 
 
 @pytest.fixture
@@ -48,16 +64,18 @@ def begin(tmp_path):
     run.forget()
 
 
-def task_vars(*observed, stage=None, endpoint=("198.51.100.11",), **facts):
+def task_vars(*observed, stage=None, begun=False, endpoint=("198.51.100.11",), **facts):
     def said(member):
         return {"ansible_facts": {"continuity_observed": {"shop": json.loads(json.dumps(dataclasses.asdict(member)))}}}
 
     hostvars = {"db1": {}, "db2": {}} | {member.member: said(member) for member in observed or (PRIMARY, REPLICA)}
     answer = {"reachable": True, "value": list(endpoint), "claim": None}
     return {
-        "hostvars": hostvars, "continuity_stage": stage, "inventory_hostname": "shop",
+        "hostvars": hostvars,
+        "continuity_stage": stage,
+        "inventory_hostname": "shop",
         "ansible_facts": {"continuity_endpoint_observed": {NAME: answer}, **facts},
-    }  # fmt: skip
+    } | ({"continuity_drill_begun": True} if begun else {})
 
 
 def decide(verb="switchover", variables=None, **task):
@@ -124,15 +142,19 @@ def test_a_drill_keeps_where_its_baseline_looked(begin):
     begin("drill")
     result, _shown = decide("assess", task_vars(stage="baseline"))
     assert result["ansible_facts"]["continuity_baseline"] == BASELINE
+    assert result["ansible_facts"]["continuity_fault"] == {}, (
+        "what a fact cache kept of another drill is no fault of this one"
+    )
 
 
 def test_a_drill_moves_where_its_baseline_looked_and_back_to_where_the_service_came_from(begin):
     begin("drill")
-    forth, _shown = decide("switchover", task_vars(stage="failover", continuity_baseline=BASELINE))
+    forth, _shown = decide("switchover", task_vars(stage="failover", begun=True, continuity_baseline=BASELINE))
     assert (forth["decision"]["from_site"], forth["decision"]["to_site"]) == ("dc1", "dc2")
     there = dataclasses.replace(PRIMARY, member="db2", site="dc2", address="203.0.113.11", followers={"db1": "async"})
     following = dataclasses.replace(REPLICA, member="db1", site="dc1", address="198.51.100.11")
-    moved = task_vars(there, following, stage="failback", endpoint=("203.0.113.11",), continuity_baseline=BASELINE)
+    where = {"endpoint": ("203.0.113.11",), "continuity_baseline": BASELINE}
+    moved = task_vars(there, following, stage="failback", begun=True, **where)
     back, _shown = decide("switchover", moved)
     assert (back["decision"]["from_site"], back["decision"]["to_site"]) == ("dc2", "dc1")
 
@@ -140,21 +162,41 @@ def test_a_drill_moves_where_its_baseline_looked_and_back_to_where_the_service_c
 @pytest.mark.parametrize(
     "facts",
     [
-        {},
-        {"continuity_baseline": {**BASELINE, "refused": True}},
+        {"begun": True},
+        {"begun": True, "continuity_baseline": {**BASELINE, "refused": True}},
         {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "refused"}},
-        {
-            "continuity_baseline": BASELINE,
-            "continuity_outcome": {"state": "failed"},
-            "continuity_fault": {"window_start": 1},
-        },
+        {"continuity_baseline": BASELINE, "continuity_fault": {"window_start": 1}},
+        # a stage that was left out ended as done: that does not begin the drill after all
+        {"continuity_baseline": BASELINE, "continuity_outcome": {"state": "done"}},
     ],
-    ids=["no baseline", "refused baseline", "refused before the fault", "failed before the fault"],
+    ids=["no baseline", "refused baseline", "refused before the fault", "failed before the fault", "left out before"],
 )
-def test_a_drill_that_could_not_begin_does_not_turn_into_the_real_thing(begin, facts):
+@pytest.mark.parametrize("stage", ["switchover", "failover", "rejoin", "failback"])
+def test_a_drill_that_could_not_begin_does_not_turn_into_the_real_thing(begin, facts, stage):
     begin("drill", target_site="dc2")
-    result, shown = decide("switchover", task_vars(stage="failover", **facts))
+    result, shown = decide("switchover", task_vars(stage=stage, **facts))
     assert result["decision"]["steps"] == [] and "the drill could not begin" in shown
+
+
+@pytest.mark.parametrize("state", ["failed", "refused", "done"])
+def test_a_drill_that_began_is_brought_to_its_end_however_its_stages_went(begin, state):
+    begin("drill")
+    there = dataclasses.replace(PRIMARY, member="db2", site="dc2", address="203.0.113.11", followers={"db1": "async"})
+    following = dataclasses.replace(REPLICA, member="db1", site="dc1", address="198.51.100.11")
+    facts = {"continuity_baseline": BASELINE, "continuity_outcome": {"state": state}}
+    moved = task_vars(there, following, stage="failback", begun=True, endpoint=("203.0.113.11",), **facts)
+    assert decide("failback", moved)[0]["decision"]["to_member"] == "db1"
+
+
+@pytest.mark.parametrize("inputs", [{"source_site": "dc2"}, {"target_site": "dc1"}], ids=["it is elsewhere", "there"])
+def test_a_drill_of_a_service_that_would_not_move_does_not_begin(begin, inputs):
+    begin("drill", **inputs)
+    result, shown = decide("assess", task_vars(stage="baseline"))
+    assert [each["rule"] for each in result["decision"]["refusals"]] == ["nothing_to_exercise"]
+    assert result["ansible_facts"]["continuity_baseline"]["refused"] is True and "nothing_to_exercise" in shown
+    run.forget()
+    begin("assess", **inputs)
+    assert not decide("assess", task_vars(stage="assess"))[0]["decision"]["refused"], "to look is no exercise"
 
 
 def test_a_drill_whose_failover_failed_after_the_fault_goes_on(begin):

@@ -57,9 +57,14 @@ class Play:
 
     def item(self, step: str, check: bool = False, diff: bool = False, **args: Any) -> dict[str, Any]:
         task = SimpleNamespace(
-            action=f"continuity.dr.{step}", args={**self.shared, **args}, check_mode=check, diff=diff,
-            async_val=0, delegate_to=None, delegate_facts=None,
-        )  # fmt: skip
+            action=f"continuity.dr.{step}",
+            args={**self.shared, **args},
+            check_mode=check,
+            diff=diff,
+            async_val=0,
+            delegate_to=None,
+            delegate_facts=None,
+        )
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), has_pipelining=True)
         action = STEPS[step].ActionModule(task, connection, SimpleNamespace(remote_addr="localhost"), None, None, None)
         action._early_needs_tmp_path = lambda: False
@@ -91,9 +96,13 @@ def test_a_run_from_claim_to_verified(play: Play) -> None:
     assert (again["changed"], again["status"]) == (False, "already")
     follower = f"{LOOPBACK}#{play.servers.ports[FOLLOWER]}"
     seen = play.run(
-        "dns_switch", state="verified", value=[NEW], authoritative=[follower], serial=moved["serial_after"],
+        "dns_switch",
+        state="verified",
+        value=[NEW],
+        authoritative=[follower],
+        serial=moved["serial_after"],
         previous_ttl=moved["before"]["ttl"],
-    )  # fmt: skip
+    )
     assert (seen["changed"], seen["status"], seen["fresh"]) == (False, "verified", 2)
     assert seen["clients_safe_at"] >= moved["applied_at"]
     closed = play.run("dns_claim", state="released", run_id="run-a")

@@ -50,15 +50,20 @@ def test_the_fault_is_kept_between_two_marks_and_counted_from_the_earlier(begin,
     at(103.0)
     after = note("injected", continuity_fault=before["ansible_facts"]["continuity_fault"])
     assert after["ansible_facts"]["continuity_fault"] == {
-        "name": "primary_crashed", "member": "db1", "window_start": 100.0, "time": 100.0, "injected": 103.0,
-    }  # fmt: skip
+        "name": "primary_crashed",
+        "member": "db1",
+        "window_start": 100.0,
+        "time": 100.0,
+        "injected": 103.0,
+    }
     at(160.0)
     healed = note("healed", continuity_fault=after["ansible_facts"]["continuity_fault"])
     assert healed["fault"]["healed"] == 160.0 and healed["fault"]["time"] == 100.0
     written = journal.read(journal.path_of(begun.directory, "shop"))
     assert [(e["step"], e["state"]) for e in written] == [("inject", "started"), ("inject", "done")] * 2 + [
-        ("heal", "started"), ("heal", "done"),
-    ]  # fmt: skip
+        ("heal", "started"),
+        ("heal", "done"),
+    ]
 
 
 def test_a_fault_without_its_first_mark_counts_from_now(begin, at):

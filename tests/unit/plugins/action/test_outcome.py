@@ -2,14 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import dataclasses
+import json
 from types import MappingProxyType
 
 import pytest
 from fake_action import made
 
 from ansible_collections.continuity.dr.plugins.action.outcome import LEFT_BEHIND, ActionModule
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Refusal, Step
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    Decision,
+    LastSeen,
+    Observation,
+    Refusal,
+    Step,
+)
 
 MEMBERS = [{"host": "db1", "site": "dc1"}, {"host": "db2", "site": "dc2"}]
 SERVICES = {
@@ -36,6 +44,41 @@ def outcome(decision=None, accounts=MappingProxyType({"state": "done"}), check_m
     variables = {"ansible_facts": facts, "hostvars": {"accounts": other}, "inventory_hostname": "shop"}
     action = made(ActionModule, {"state": "begun", "service": "shop", **args}, check_mode=check_mode, delegate_to=None)
     return action.run(task_vars=variables)
+
+
+SEEN = Observation(
+    "db2",
+    "dc2",
+    reachable=True,
+    running=True,
+    role="primary",
+    followers={"db1": "sync"},
+    timeline=2,
+    position=9,
+    asked=5.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "seen", "kept"),
+    [
+        ("done", SEEN, LastSeen(5.0, "db2", 9, {"db1": "sync"}, 2)),
+        ("done", dataclasses.replace(SEEN, role="replica"), None),
+        ("done", Observation("db2", "dc2", asked=5.0), None),
+        ("done", None, None),
+        ("failed", SEEN, None),
+        ("refused", SEEN, None),
+    ],
+    ids=["primary", "no primary", "unreachable", "nothing seen", "failed", "refused"],
+)
+def test_the_end_of_a_walk_keeps_the_primary_that_was_verified(begun, state, seen, kept):
+    said = {"shop": json.loads(json.dumps(dataclasses.asdict(seen)))} if seen else {}
+    variables = {"ansible_facts": {"continuity_observed": said}, "hostvars": {}, "inventory_hostname": "shop"}
+    for check_mode in (True, False):
+        assert spine.last_seen(begun, "shop") is None
+        action = made(ActionModule, {"state": state, "service": "shop"}, check_mode=check_mode, delegate_to=None)
+        action.run(task_vars=variables)
+    assert spine.last_seen(begun, "shop") == kept
 
 
 def lines(begun):

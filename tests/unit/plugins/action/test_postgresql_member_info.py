@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from fake_action import made
 
+from ansible_collections.continuity.dr.plugins.action import postgresql_member_info
 from ansible_collections.continuity.dr.plugins.action.postgresql_member_info import ActionModule
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe
 
 PAYMENTS = {
-    "service": "payments-db", "host": "db1", "cluster": "15/payments", "site": "dc1", "address": "198.51.100.11",
+    "service": "payments-db",
+    "host": "db1",
+    "cluster": "15/payments",
+    "site": "dc1",
+    "address": "198.51.100.11",
     "peers": [{"host": "db2", "replication_address": "203.0.113.132"}],
-}  # fmt: skip
+}
 ACCOUNTS = {"service": "accounts-db", "host": "db1", "cluster": "15/accounts", "port": 5433}
 CRASHED = """@@service {service}
 @@unit
@@ -64,6 +69,20 @@ def test_every_cluster_of_a_machine_is_asked_in_one_script_within_one_bound():
 def test_what_is_returned_is_an_observation_again():
     result, _asked = ask(CRASHED.format(service="payments-db"), [PAYMENTS])
     assert Observation.from_dict(result["observed"]["payments-db"]).role == "none"
+
+
+def test_what_was_seen_counts_from_before_it_was_asked(monkeypatch):
+    """The answer is older than the moment at which it arrives: what was committed meanwhile may be lost."""
+    clock = iter([100.0, 103.0, 104.0])
+    monkeypatch.setattr(postgresql_member_info.time, "time", lambda: next(clock))
+    action = made(ActionModule, {"members": [PAYMENTS]})
+
+    def execute(*_unused, **_named):
+        assert postgresql_member_info.time.time() == 103.0
+        return Output(0, CRASHED.format(service="payments-db"), "")
+
+    action.execute = execute
+    assert action.run(task_vars={})["observed"]["payments-db"]["asked"] == 100.0
 
 
 def test_a_machine_that_does_not_answer_is_data_and_no_failure():

@@ -100,7 +100,9 @@ def test_services_are_hosts_in_the_groups_of_the_plan(parse):
     variables = inventory.hosts["payments-db"].vars
     assert variables["ansible_connection"] == "continuity.dr.service"
     assert variables["continuity_service"]["wave"] == 2
-    assert inventory.groups["all"].vars["continuity_plan"]["errors"] == []
+    assert variables["continuity_plan"]["errors"] == []
+    assert "continuity_plan" not in inventory.hosts["accounts-db"].vars, "once: with every host it grows by the square"
+    assert "continuity_plan" not in inventory.groups["all"].vars
 
 
 def test_a_wrong_plan_raises_every_error_and_leaves_them_to_the_verbs(parse):
@@ -131,7 +133,9 @@ def test_a_service_named_like_something_in_the_inventory_is_refused(parse, name)
 
 def test_a_second_plan_is_refused(parse):
     inventory = parse(PLAN)
-    with pytest.raises(AnsibleParserError, match='another plan \\("shop"\\) is loaded already; allowed: one plan'):
+    with pytest.raises(
+        AnsibleParserError, match='another plan \\("shop"\\) is loaded already; allowed: one plan in a run, given once'
+    ):
         parse(PLAN.replace("id: shop", "id: other").replace("-db", "-store"), inventory)
     assert "one plan in a run" in inventory.groups["all"].vars["continuity_plan"]["errors"][0]
 
@@ -218,8 +222,18 @@ def test_templates_and_vaulted_values_are_filled_in_when_they_are_used(files, ru
     path.write_text(path.read_text() + f"    fence:\n      role: acme.dr.fence_x\n      pin: {sealed}\n")
     (files / "password").write_text("password")
     text = "{{ (continuity_service.endpoints | map(attribute='key'), continuity_service.fence) }}"
-    done = run_ansible("adhoc", "-i", "inventory", "payments-db,accounts-db", "-m", "ansible.builtin.debug",
-                       "-a", f"msg={text}", "--vault-password-file", "password")  # fmt: skip
+    done = run_ansible(
+        "adhoc",
+        "-i",
+        "inventory",
+        "payments-db,accounts-db",
+        "-m",
+        "ansible.builtin.debug",
+        "-a",
+        f"msg={text}",
+        "--vault-password-file",
+        "password",
+    )
     assert done.returncode == 0, done.stdout
     assert '"secret": "c2VjcmV0"' in done.stdout
     assert '"pin": "opened"' in done.stdout

@@ -18,7 +18,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 SECRET = "hidden-41"
 NAME = "payments-db.shop.example."
 SERVICE = {
-    "name": "payments-db", "function": "payments", "tier": 1, "wave": 1, "depends_on": ["accounts-db"],
+    "name": "payments-db",
+    "function": "payments",
+    "tier": 1,
+    "wave": 1,
+    "depends_on": ["accounts-db"],
     "objectives": {"rto_seconds": 900.0, "rpo_seconds": 0.0, "mtpd_seconds": None},
     "engine": {"role": "continuity.dr.engine_postgresql", "replication": {"password": SECRET}},
     "members": [
@@ -28,20 +32,39 @@ SERVICE = {
     "endpoints": [{"name": NAME, "key": {"name": "continuity", "secret": SECRET}}],
     "fence": {"role": "continuity.dr.fence_systemd", "token": SECRET},
     "canary": {"role": "canary", "password": SECRET},
-}  # fmt: skip
+}
 PLAN = {
-    "id": "lab", "title": "The lab", "environment": "drill", "digest": "sha256:1", "owner": "team", "key": SECRET,
+    "id": "lab",
+    "title": "The lab",
+    "environment": "drill",
+    "digest": "sha256:1",
+    "owner": "team",
+    "key": SECRET,
     "sites": {"dc2": {"use": "recovery"}, "dc1": {"use": "preferred"}},
     "allowances": {"detection_seconds": 60.0, "decision_seconds": 300.0},
-}  # fmt: skip
+}
 INPUTS = {
-    "scope": "payments", "target_site": "dc2", "source_site": None, "reason": "because", "outage_started": 5.0,
-    "accept_data_loss_seconds": 30.0, "waive": ("lag_unknown",),
-}  # fmt: skip
+    "scope": "payments",
+    "target_site": "dc2",
+    "source_site": None,
+    "reason": "because",
+    "outage_started": 5.0,
+    "accept_data_loss_seconds": 30.0,
+    "waive": ("lag_unknown",),
+}
 PRIMARY = Observation(
-    "db1", "dc1", address="198.51.100.11", reachable=True, running=True, role="primary", position=4096, timeline=3,
-    system_id="7301", followers={"db2": "sync"}, problems=(Problem("a", "b", "c", "d", ("switchover",)),),
-)  # fmt: skip
+    "db1",
+    "dc1",
+    address="198.51.100.11",
+    reachable=True,
+    running=True,
+    role="primary",
+    position=4096,
+    timeline=3,
+    system_id="7301",
+    followers={"db2": "sync"},
+    problems=(Problem("a", "b", "c", "d", ("switchover",)),),
+)
 
 
 @pytest.fixture
@@ -81,6 +104,15 @@ def test_what_a_member_said_is_read_back_as_it_was(begun):
     assert (seen.service.rpo_seconds, seen.service.has_fence, seen.service.endpoints) == (0.0, True, (NAME,))
 
 
+def test_what_another_run_was_told_is_no_observation(begun):
+    """A fact cache keeps it: the member has not been seen since."""
+    now = dataclasses.replace(PRIMARY, asked=begun.started)
+    assert view(begun, db1={"payments-db": as_fact(now)}).observed["db1"].is_primary
+    before = dataclasses.replace(PRIMARY, asked=begun.started - 1)
+    silent = Observation("db1", "dc1", address="198.51.100.11")
+    assert view(begun, db1={"payments-db": as_fact(before)}).observed["db1"] == silent
+
+
 @pytest.mark.parametrize("facts", [{}, {"db1": {}}, {"db1": None}, {"db1": {"other": {"member": "db1"}}}])
 def test_a_member_that_gave_no_facts_was_not_reached(begun, facts):
     seen = view(begun, **facts)
@@ -90,9 +122,13 @@ def test_a_member_that_gave_no_facts_was_not_reached(begun, facts):
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
-    [(None, "not asked"), ({}, "not asked"), ({"reachable": False}, "not asked"),
-     ({"reachable": False, "reason": "tsig_badkey", "value": ["1"]}, "tsig_badkey")],
-)  # fmt: skip
+    [
+        (None, "not asked"),
+        ({}, "not asked"),
+        ({"reachable": False}, "not asked"),
+        ({"reachable": False, "reason": "tsig_badkey", "value": ["1"]}, "tsig_badkey"),
+    ],
+)
 def test_an_endpoint_that_was_not_read_is_unreachable_and_says_why(begun, answer, problem):
     (endpoint,) = view(begun, {NAME: answer} if answer is not None else {}).endpoints
     assert (endpoint.name, endpoint.reachable, endpoint.values, endpoint.problem) == (NAME, False, (), problem)
@@ -120,20 +156,38 @@ def kept(begun) -> Path:
     return Path(begun.directory).parent / "last_seen" / "payments-db.json"
 
 
-def test_the_sight_of_a_primary_is_kept_for_the_run_that_finds_it_dead(begun, monkeypatch):
-    monkeypatch.setattr(spine.time, "time", lambda: 1000.0)
-    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}))
+def test_the_sight_of_a_primary_is_kept_for_the_run_that_finds_it_dead(begun):
+    seen = dataclasses.replace(PRIMARY, asked=1000.0)
+    spine.remember(begun, "payments-db", seen)
     assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
     assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
 
 
 def test_without_exactly_one_primary_the_last_sight_stays(begun):
-    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}))
+    spine.remember(begun, "payments-db", PRIMARY)
     before = kept(begun).read_text()
-    spine.remember(begun, view(begun))
+    spine.remember(begun, "payments-db", view(begun).primary)
     second = dataclasses.replace(PRIMARY, member="db2", site="dc2")
-    spine.remember(begun, view(begun, db1={"payments-db": as_fact(PRIMARY)}, db2={"payments-db": as_fact(second)}))
+    two = view(begun, db1={"payments-db": as_fact(PRIMARY)}, db2={"payments-db": as_fact(second)})
+    spine.remember(begun, "payments-db", two.primary)
+    spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, role="replica"))
     assert kept(begun).read_text() == before
+
+
+def test_a_sight_counts_from_when_the_member_was_asked_never_from_later(begun):
+    """What was committed after the look may be lost: a time that is later than the look would count too little."""
+    spine.remember(begun, "payments-db", PRIMARY)
+    assert spine.last_seen(begun, "payments-db").time == begun.started
+    spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, asked=begun.started + 60))
+    assert spine.last_seen(begun, "payments-db").time == begun.started + 60
+    spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, asked=begun.started + 30, followers={}))
+    assert spine.last_seen(begun, "payments-db").followers == {"db2": "sync"}, "an older look does not replace a newer"
+
+
+def test_what_the_engine_verified_is_read_from_the_services_own_facts():
+    assert spine.verified("payments-db", {"continuity_observed": {"payments-db": as_fact(PRIMARY)}}) == PRIMARY
+    assert spine.verified("payments-db", {"continuity_observed": {"other": as_fact(PRIMARY)}}) is None
+    assert spine.verified("payments-db", {}) is None
 
 
 @pytest.mark.parametrize(

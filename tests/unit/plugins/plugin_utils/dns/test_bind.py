@@ -243,7 +243,7 @@ def test_an_editor_between_reading_and_writing_is_noticed(endpoint: Endpoint) ->
                 endpoint.edit(OTHER)
             return answers
 
-        client.ask = ask  # type: ignore[method-assign]
+        client.ask = ask
         with failing("conflict"):
             Switch(endpoint.target, "A", endpoint.wanted(claim), client, Clock(), 5).run()
     assert endpoint.values() == [OTHER]
@@ -282,7 +282,7 @@ def test_an_address_in_place_of_an_alias_is_a_conflict(endpoint: Endpoint) -> No
     wanted = Wanted((NEW,), Expected("absent"), 5)
     with failing("conflict") as caught:
         endpoint.switch(wanted, name=endpoint.name)
-    assert "alias of elsewhere.example." in caught.value.refusal.measured  # type: ignore[attr-defined]
+    assert "alias of elsewhere.example." in caught.value.refusal.measured
 
 
 @pytest.mark.parametrize(

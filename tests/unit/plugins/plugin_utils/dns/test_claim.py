@@ -190,7 +190,7 @@ def test_a_server_that_dies_after_the_change_ends_unknown(zone: MemoryZone) -> N
         finally:
             zone.reachable = False
 
-    zone.change = change  # type: ignore[method-assign]
+    zone.change = change
     with pytest.raises(DnsError, match="not answered") as caught:
         claims(zone).claim()
     assert caught.value.reason == "unknown"

@@ -159,7 +159,7 @@ def test_a_server_that_swallows_changes_ends_unknown(zone: MemoryZone) -> None:
         clock.pause(3)
         return MemoryZone.change(zone, *args)
 
-    zone.change = slow  # type: ignore[method-assign]
+    zone.change = slow
     doing = Switch(TARGET, "A", WANTED, zone, Clock(clock.now, clock.monotonic, clock.pause), 10)
     with pytest.raises(DnsError, match="may be applied") as caught:
         doing.run()
@@ -273,7 +273,7 @@ def test_a_later_run_right_after_ours_is_told_as_such(zone: MemoryZone) -> None:
         take_over()
         return done
 
-    zone.change = change  # type: ignore[method-assign]
+    zone.change = change
     with pytest.raises(DnsRefused) as caught:
         switch(zone).run()
     assert caught.value.reason == "stale_epoch"

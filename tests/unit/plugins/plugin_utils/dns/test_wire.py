@@ -158,6 +158,6 @@ def test_an_unsigned_message_has_no_signature() -> None:
 
 def test_a_missing_library_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "MISSING", "No module named 'dns'")
-    with pytest.raises(DnsError, match="-m pip install 'dnspython>=2.3'") as caught:
+    with pytest.raises(DnsError, match="-m pip install 'dnspython>=2.6,<3'") as caught:
         wire.require_library()
     assert caught.value.reason == "library_missing"

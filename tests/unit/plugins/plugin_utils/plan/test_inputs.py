@@ -14,6 +14,7 @@ NOTHING = {
     "reason": None,
     "accept_data_loss_seconds": None,
     "waive": (),
+    "confirm": None,
     "outage_started": None,
 }
 
@@ -31,6 +32,7 @@ def checked(verb="failover", **extra):
         ({"scope": ["payments", "mail"]}, {"scope": "payments,mail"}),
         ({"target_site": "dc1", "source_site": "dc2"}, {"target_site": "dc1", "source_site": "dc2"}),
         ({"reason": "  power\n cut "}, {"reason": "power cut"}),
+        ({"confirm": " 20261122T031500Z-3f9a "}, {"confirm": "20261122T031500Z-3f9a"}),
         ({"accept_data_loss": "30s"}, {"accept_data_loss_seconds": 30.0}),
         ({"waive": "lag_unknown", "reason": "x"}, {"waive": ("lag_unknown",), "reason": "x"}),
         (
@@ -41,7 +43,7 @@ def checked(verb="failover", **extra):
         ({"waive": []}, {}),
         ({"outage_started": "2026-11-22T03:14:00Z"}, {"outage_started": NOW - 60}),
         ({"outage_started": "2026-11-22 04:14:00.5+01:00"}, {"outage_started": NOW - 59.5}),
-        ({name: "x" for name in SETTINGS}, {}),
+        ({**dict.fromkeys(SETTINGS, "x"), "continuity_claim_seconds": "300"}, {}),
         ({"database_password": "x", "ticket": 5}, {}),
     ],
 )
@@ -54,19 +56,19 @@ def test_accepted(extra, expected):
     [
         ({"scope": ""}, "scope: is empty; allowed: -e scope=..."),
         ({"scope": {"a": 1}}, "is not text; allowed: -e scope=..."),
-        ({"scope": True}, 'scope: "True" is not text'),
+        ({"scope": True}, 'scope: "true" is not text'),
         ({"target_site": "dc3"}, 'target_site: unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2'),
         ({"source_site": "dx"}, 'source_site: unknown site "dx"'),
         (
             {"target_site": "dc1", "source_site": "dc1"},
             'target_site: is "dc1", the source_site too; allowed: two different',
         ),
-        ({"accept_data_loss": True}, 'accept_data_loss: "True" is no bound; allowed: the longest time'),
+        ({"accept_data_loss": True}, 'accept_data_loss: "true" is no bound; allowed: the longest time'),
         ({"accept_data_loss": "yes"}, 'accept_data_loss: "yes" is no bound'),
         ({"accept_data_loss": "30"}, 'accept_data_loss: "30" is no bound; allowed: the longest time'),
         ({"waive": "everything", "reason": "x"}, 'waive: unknown rule "everything"; allowed: arbiter_unreachable'),
         ({"waive": "lag_unknwon", "reason": "x"}, '(did you mean "lag_unknown"?)'),
-        ({"waive": True, "reason": "x"}, 'waive: "True" is no list of rules; allowed: arbiter_unreachable'),
+        ({"waive": True, "reason": "x"}, 'waive: "true" is no list of rules; allowed: arbiter_unreachable'),
         ({"waive": "lag_unknown"}, "reason: is missing: a waived rule needs one"),
         ({"outage_started": "03:14"}, 'outage_started: "03:14" is no time; allowed: date, time and zone, for example'),
         ({"outage_started": "2026-11-22T03:14:00"}, "is no time; allowed: date, time and zone"),

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import PlanReadError, Sealed, read_plan
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.words import VAULT_MARK
 
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text())
-DATA = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
+TEXT = st.text().filter(lambda text: VAULT_MARK not in text)  # which needs a tag
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)
+DATA = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 
 
 @given(DATA)
@@ -25,6 +27,7 @@ def test_reads_what_yaml_reads(data):
         "b: &b {a: 1}\nc: &c {a: 2, d: 3}\ne: {a: 0, <<: [*b, *c]}\nf: {<<: [*b, *c]}",
         "a: 'quoted: 5'\nb: '5'\nc: 5\nd: !!str 5\ne: ''\nf:\ng: ~\nh: yes\ni: 0x1f\nj: |\n  two\n  lines\nk: '<<'",
         "{a: [], b: {}, c: [[1], {d: [2]}]}",
+        "a: {'<<': 1, \"<<\": 2}",
         "- 1\n- [2]",
         "",
     ],
@@ -64,16 +67,15 @@ def test_a_key_may_overrule_what_is_merged():
         ("a: [", "line 2, column 1: "),
         ("a: b: c", "line 1, column 5: mapping values are not allowed"),
         ("\ta: b", "line 1, column 1: found character that cannot start any token"),
-        ("a: !unsafe x", "could not determine a constructor for the tag '!unsafe'"),
-        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: !unsafe x", 'the tag "!unsafe" has no meaning here; allowed: !vault'),
+        ("a: !!python/object:os.system x", 'the tag "tag:yaml.org,2002:python/object:os.system" has no meaning here'),
         ("a: !!set {b}", 'the tag "tag:yaml.org,2002:set" has no meaning here'),
-        ("a: !!int x", "invalid literal for int()"),
+        ("a: !!int x", 'the tag "tag:yaml.org,2002:int" has no meaning here'),
         ("? [a]\n: b", "a key must be a word, not a collection"),
         ("a: &x [1]\n? *x\n: b", "a key must be a word, not a collection"),
         ("a: 1\n---\nb: 2", "a second document begins here"),
-        ("a: &x {b: *x}", '"*x" stands before the end of what it refers to'),
+        ("a: &x {b: *x}", '"*x" stands inside of what it refers to'),
         ("a: {<<: 1}", '"<<" takes a mapping or a list of them'),
-        ("a: \ud800", "can't encode"),
     ],
 )
 def test_what_is_no_yaml_is_refused_with_its_place(text, told):

@@ -35,6 +35,34 @@ def begun(inventory, command_line=(), **extra):
     return whole_run("failover", {**COMMAND_LINE, **dict(command_line)}, extra, inventory, 1795317300.0)
 
 
+@pytest.mark.parametrize("environment", ["drill", "production"])
+def test_a_fault_is_for_a_drill_environment_only(inventory, tmp_path, environment):
+    fault = tmp_path / "fault.yml"
+    fault.write_text("[]", encoding="utf-8")
+    here = dataclasses.replace(inventory, plan={**inventory.plan, "environment": environment})
+    whole, errors = whole_run("drill", COMMAND_LINE, {"scope": "all", "fault": str(fault)}, here, 1795317300.0)
+    if environment == "drill":
+        assert errors == [] and whole
+    else:
+        assert whole is None
+        assert errors == [
+            "plan.environment: the plan's environment is production, and a fault is injected in a drill environment "
+            "only; allowed: drill; or exercise a planned move, without -e fault=..."
+        ]
+    planned, errors = whole_run("drill", COMMAND_LINE, {"scope": "all"}, here, 1795317300.0)
+    assert planned and errors == [], "a planned move may be exercised in production"
+
+
+@pytest.mark.parametrize("fault", ["fault.yml", "/no/such/fault.yml", "/", ""])
+def test_a_fault_is_a_file_that_is_there(inventory, fault, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a relative path is one even where it is a file
+    (tmp_path / "fault.yml").write_text("[]", encoding="utf-8")
+    here = dataclasses.replace(inventory, plan={**inventory.plan, "environment": "drill"})
+    whole, errors = whole_run("drill", COMMAND_LINE, {"scope": "all", "fault": fault}, here, 1795317300.0)
+    assert whole is None
+    assert errors == [f'fault: "{fault}" is no such file; allowed: the absolute path of a task file']
+
+
 def test_a_whole_run(inventory):
     whole, errors = begun(inventory, scope="all", source_site="dc1", target_site="dc2")
     assert errors == []

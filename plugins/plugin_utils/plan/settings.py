@@ -1,0 +1,67 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The values of a run's settings (`-e continuity_x=...`): a wrong one would be met in the middle of the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import cut, finding, visible
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
+
+CLAIM_SECONDS = (60, 3600)  # what dns_claim takes; a test compares the two
+
+
+def settings_findings(extra: Mapping[str, Any]) -> list[str]:
+    """Every wrong value among the settings of the extra variables."""
+    return [*_run_id(extra), *_runs_directory(extra), *_claim_seconds(extra), *_allow_degraded(extra)]
+
+
+def _run_id(extra: Mapping[str, Any]) -> Iterator[str]:
+    value = extra.get("continuity_run_id")
+    if value is not None:
+        try:
+            checked_run_id(cut(value) if isinstance(value, str) else f"{cut(value)} (no text)")
+        except ValueError as error:
+            yield visible(str(error))
+
+
+def _runs_directory(extra: Mapping[str, Any]) -> Iterator[str]:
+    """That the directory is one, or can be made: the journal is written before anything is changed."""
+    value = extra.get("continuity_runs_dir")
+    if value is None:
+        return
+    name, allowed = "continuity_runs_dir", "a directory that can be written to, or a path where one can be made"
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        yield finding(name, f'"{cut(value)}" is not a path', allowed)
+        return
+    there = path = os.path.abspath(os.path.expanduser(value))
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        yield finding(name, f'"{cut(path)}" cannot be made: {there} is no directory', allowed)
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield finding(name, f'"{cut(path)}" cannot be written to: {there} belongs to somebody else', allowed)
+
+
+def _claim_seconds(extra: Mapping[str, Any]) -> Iterator[str]:
+    value = extra.get("continuity_claim_seconds")
+    if value is None:
+        return
+    low, high = CLAIM_SECONDS
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+        shown = text.lower() if isinstance(value, bool) else cut(value)
+        yield finding("continuity_claim_seconds", f'"{shown}" is not possible', f"whole seconds from {low} to {high}")
+
+
+def _allow_degraded(extra: Mapping[str, Any]) -> Iterator[str]:
+    value = extra.get("continuity_outcome_allow_degraded")
+    words = [value] if isinstance(value, str) else value
+    if value is None or (isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)):
+        return
+    shown = str(value).lower() if isinstance(value, bool) else cut(value)
+    allowed = "a list of names as reports write them, or of services; one by one, never all"
+    yield finding("continuity_outcome_allow_degraded", f'"{shown}" is no list of names', allowed)

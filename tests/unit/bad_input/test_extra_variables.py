@@ -1,0 +1,195 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an operator may give a verb with `-e`, typed wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import CLAIM_SECONDS_LIMITS
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_settings import (
+    OLDEST_ANSIBLE,
+    version_findings,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.inputs import INPUTS, MEANT, SETTINGS, checked_inputs
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import CLAIM_SECONDS
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = 1795317300.0  # 2026-11-22T03:15:00Z
+BOUND = "is no bound; allowed: the longest time whose acknowledged writes may be lost, for example 30s"
+TIME = "is no time; allowed: date, time and zone, for example 2026-11-22T03:15:00Z"
+RULES = "allowed: arbiter_unreachable, "
+ALL_INPUTS = f"allowed: {', '.join(INPUTS)}"
+
+
+@pytest.fixture
+def told(no_network):
+    def run(extra, verb="failover"):
+        return checked_inputs(extra, verb, {"dc1": {}, "dc2": {}}, NOW)[1]
+
+    return run
+
+
+BOUNDS = [
+    True,
+    False,
+    "true",
+    "yes",
+    "",
+    0,
+    30,
+    "30",
+    "-1s",
+    "1e3s",
+    "16MB",
+    "inf",
+    "unlimited",
+    "999999d",
+    ["30s"],
+    None,
+]
+
+
+@pytest.mark.parametrize("typed", BOUNDS)
+def test_the_data_loss_that_is_accepted_is_a_bound(told, typed):
+    """Never a truth value, never a number without a unit; not given is not zero."""
+    shown = str(typed).lower() if isinstance(typed, bool) else str(typed)
+    assert told({"accept_data_loss": typed}) == ([] if typed is None else [f'accept_data_loss: "{shown}" {BOUND}'])
+
+
+def test_a_bound_is_taken():
+    assert checked_inputs({"accept_data_loss": "30s"}, "failover", {}, NOW)[0]["accept_data_loss_seconds"] == 30.0
+
+
+VALUES = [
+    ("scope", "", ["is empty; allowed: -e scope=..."]),
+    ("scope", "  ", ["is empty"]),
+    ("scope", [], ["is empty"]),
+    ("scope", True, ['"true" is not text']),
+    ("scope", 1.5, ['"1.5" is not text']),
+    ("scope", {"name": "x"}, ["a mapping is not text"]),
+    ("scope", "a\u202eb", ['"a\\u202eb" holds a character that cannot be seen']),
+    ("target_site", "dc3", ['unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2']),
+    ("target_site", "DC2", ['unknown site "DC2"', "allowed: dc1, dc2"]),
+    ("target_site", "dс2", ['("с" is U+0441 CYRILLIC SMALL LETTER ES) (did you mean "dc2"?)']),
+    ("target_site", ["dc2"], ['"[\'dc2\']" is not text; allowed: -e target_site=...']),
+    ("target_site", "", ["is empty; allowed: -e target_site=..."]),
+    ("source_site", "x" * 500, [f'unknown site "{"x" * 100}..."']),
+    ("reason", 5, ['"5" is not text; allowed: -e reason=...']),
+    ("reason", "a\0b", ['"a\\x00b" holds a character that cannot be seen']),
+    ("waive", "lag_unknwon", ['unknown rule "lag_unknwon" (did you mean "lag_unknown"?)', RULES]),
+    ("waive", "all", ['unknown rule "all"', RULES]),
+    ("waive", True, ['"true" is no list of rules', RULES]),
+    ("waive", "", ["is empty", RULES]),
+    ("waive", [5], ['"[5]" is no list of rules', RULES]),
+    ("outage_started", "yesterday", [f'"yesterday" {TIME}']),
+    ("outage_started", "03:14", [f'"03:14" {TIME}']),
+    ("outage_started", 1795317300, [f'"1795317300" {TIME}']),
+    ("outage_started", "2026-11-22", [f'"2026-11-22" {TIME}']),
+    ("outage_started", "2026-11-22T03:14:00", [TIME]),
+    ("outage_started", "2026-02-30T00:00:00Z", [f'"2026-02-30T00:00:00Z" {TIME}']),
+    ("outage_started", "2026-11-22T03:14:00+25:00", [TIME]),
+    ("outage_started", "2026-11-22T03:17:00Z", ["lies in the future; allowed: a time before 2026-11-22T03:15:00Z"]),
+    ("outage_started", "2025-11-22T03:14:00Z", ["lies more than 90 days back; allowed: a time before 2026-11-22T03"]),
+    ("continuity_run_id", "../x", ['"../x": is not a run id; allowed: 1 to 64 letters']),
+    ("continuity_run_id", "a" * 65, ["is not a run id; allowed: 1 to 64 letters"]),
+    ("continuity_run_id", 5, ["is not a run id"]),
+    ("continuity_runs_dir", "", ['"" is not a path; allowed: a directory']),
+    ("continuity_runs_dir", 5, ['"5" is not a path; allowed: a directory']),
+    ("continuity_runs_dir", "/etc/passwd/runs", ["cannot be made: /etc/passwd is no directory; allowed: a directory"]),
+    ("continuity_claim_seconds", "10m", ['"10m" is not possible; allowed: whole seconds from 60 to 3600']),
+    ("continuity_claim_seconds", True, ['"true" is not possible']),
+    ("continuity_claim_seconds", 59, ['"59" is not possible']),
+    ("continuity_claim_seconds", "-300", ['"-300" is not possible']),
+    ("continuity_outcome_allow_degraded", True, ['"true" is no list of names; allowed: a list of names']),
+    ("continuity_outcome_allow_degraded", [""], ["is no list of names"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "typed", "says"), VALUES, ids=lambda value: repr(value)[:40])
+def test_values(told, assert_told, name, typed, says):
+    assert_told(told({"reason": "x", name: typed}), name, *says)
+
+
+NAMES = [
+    ("failover", "scop", '(did you mean "scope"?)'),
+    ("failover", "target-site", '(did you mean "target_site"?)'),
+    ("failover", "Target_Site", '(did you mean "target_site"?)'),
+    ("failover", "accept_dataloss", '(did you mean "accept_data_loss"?)'),
+    *[("failover", word, f'(did you mean "{name}"?)') for name, words in MEANT.items() for word in words],
+    ("drill", "fauld", '(did you mean "fault"?)'),
+    ("failover", "fault", "is an input of drill, failover does not read it"),
+    ("assess", "dwell", "is an input of drill, assess does not read it"),
+]
+
+
+@pytest.mark.parametrize(("verb", "typed", "says"), NAMES)
+def test_names_of_inputs(told, assert_told, verb, typed, says):
+    assert_told(told({typed: "x"}, verb), typed, says, "allowed: scope, target_site, source_site, reason, ")
+
+
+SETTING_NAMES = [
+    ("continuity_run_dir", '(did you mean "continuity_runs_dir"?)'),
+    ("Continuity_run_id", '(did you mean "continuity_run_id"?)'),
+    ("continuity_max_lga", "unknown setting"),
+    ("continuity_plan", "unknown setting"),
+    ("continuity_service", "unknown setting"),
+    ("continuity_verb", "unknown setting"),
+    ("continuity_stage", "unknown setting"),
+]
+
+
+@pytest.mark.parametrize(("typed", "says"), SETTING_NAMES)
+def test_names_of_settings(told, assert_told, typed, says):
+    assert_told(told({typed: "x"}), typed, f'unknown setting "{typed}"', says, f"allowed: {SETTINGS[0]}, ")
+
+
+OVERRIDES = ["endpoint_value", "fence_units", "engine_member", "lease_epoch", "service_plan", "canary", "item",
+             "ansible_facts", "__service_promoted"]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", OVERRIDES)
+def test_what_the_verb_works_out_is_not_given(told, assert_told, typed):
+    """An extra variable is stronger than what a task hands to its role."""
+    assert_told(told({typed: "x"}), typed, "would overrule what the verb works out for each service", "allowed: not to")
+
+
+def test_settings_of_roles_and_variables_of_others_are_taken(told):
+    assert told({"endpoint_rfc2136_require": "1", "vault_tsig_secret": "x", "ticket": 5, "ansible_user": "ops"}) == []
+
+
+def test_what_belongs_together(told, assert_told):
+    same = told({"target_site": "dc1", "source_site": "dc1"})
+    assert_told(same, "target_site", 'is "dc1", the source_site too; allowed: two different sites')
+    assert_told(told({"waive": "lag_unknown"}), "reason", "is missing: a waived rule needs one", "allowed: -e reason=")
+    for name in ("ansible_connection", "ansible_host"):
+        assert_told(told({name: "local"}), name, "would be set for every service and machine; allowed: set it in the")
+
+
+def test_all_errors_at_once(told):
+    typed = {"scop": "x", "target_site": "dc9", "accept_data_loss": True, "waive": "x", "continuity_x": 1, "force": 1,
+             "outage_started": "now", "continuity_claim_seconds": "1"}  # fmt: skip
+    assert [error.split(":")[0] for error in told(typed)] == [
+        "scop", "continuity_x", "force", "continuity_claim_seconds", "accept_data_loss", "waive", "outage_started",
+        "target_site", "reason",
+    ]  # fmt: skip
+
+
+def test_a_directory_of_somebody_else_is_refused(told, monkeypatch, assert_told, tmp_path):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, who may write everywhere
+    assert_told(told({"continuity_runs_dir": f"{tmp_path}/a/b"}), "continuity_runs_dir", "cannot be written to")
+
+
+@pytest.mark.parametrize(("version", "old"), [("2.18.7", True), ("2.9", True), ("2.19.0", False), ("2.22.0rc1", False)])
+def test_ansible_itself_may_be_too_old(version, old):
+    says = f"ansible-core: \"{version}\" is too old; allowed: 2.19 or later, pip install 'ansible-core>=2.19'"
+    assert list(version_findings(version)) == ([says] if old else [])
+    requires = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["requires_ansible"]
+    assert requires.startswith(f">={'.'.join(map(str, OLDEST_ANSIBLE))}.")
+
+
+def test_the_gate_takes_what_the_claim_takes():
+    assert CLAIM_SECONDS == CLAIM_SECONDS_LIMITS
