@@ -145,7 +145,9 @@ def _run_to_break(extra: Mapping[str, Any], errors: list[str]) -> str | None:
         return None
     allowed = "the id of the run that holds it, as the refusal names it"
     if name == extra.get("continuity_run_id"):
-        errors.append(finding("break_lease", f'"{cut(name)}" is this run itself', f"{allowed}; without continuity_run_id"))
+        errors.append(
+            finding("break_lease", f'"{cut(name)}" is this run itself', f"{allowed}; without continuity_run_id")
+        )
         return None
     try:
         return checked_run_id(name)
