@@ -18,6 +18,7 @@ LEFT_BEHIND = (
     "continuity_demoted",
     "continuity_promoted",
     "continuity_rejoined",
+    "continuity_freezing",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",

@@ -35,13 +35,13 @@ _raw:
   elements: raw
 """
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
 
 CONTROLLER = "localhost"
 #: Stages in which nobody waits for what a fence says of a member that answers.
@@ -101,12 +101,4 @@ def _witnesses(service: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]
 def _addresses(member: Mapping[str, Any]) -> list[str]:
     """Where the service would answer. A name is nothing to look at: what it leads to may be another machine."""
     found = dict.fromkeys(str(member.get(key) or "") for key in ("address", "replication_address"))
-    return [address for address in found if _is_address(address)]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return [address for address in found if ip_version(address) is not None]

@@ -24,9 +24,6 @@ options:
     type: str
     choices: [assess, switchover, failover, rejoin, failback]
     required: true
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
 seealso:

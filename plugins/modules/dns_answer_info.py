@@ -12,11 +12,6 @@ description:
     and the claim beside the record.
   - A server that does not answer, a key that is not accepted or a guard that cannot be read is data in the result,
     not a failure; only options that cannot be right fail. Every wait is bounded. Nothing is changed.
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
 extends_documentation_fragment:
   - continuity.dr.dns
   - continuity.dr.dns.record

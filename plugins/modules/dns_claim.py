@@ -71,11 +71,6 @@ options:
         by deleting a value that cannot exist, so a missing right shows before anything is stopped.
     type: str
     choices: [A, AAAA, CNAME, TXT]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
 extends_documentation_fragment:
   - continuity.dr.dns
   - continuity.dr.controller

@@ -84,8 +84,6 @@ options:
     type: float
     default: 30.0
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
 extends_documentation_fragment:

@@ -59,9 +59,6 @@ options:
     description: >-
       The service's newest promotion record, kept on this member with O(state=released) unless it knows a newer one.
     type: dict
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
 seealso:

@@ -69,9 +69,6 @@ options:
       they run as a unit of systemd that goes on when the controller dies.
     type: float
     default: 30
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.postgresql

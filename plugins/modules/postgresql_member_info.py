@@ -35,7 +35,6 @@ options:
     default: false
 attributes:
   check_mode:
-    support: full
     description: It changes nothing in any mode.
 extends_documentation_fragment:
   - continuity.dr.controller

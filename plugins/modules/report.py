@@ -49,9 +49,6 @@ options:
     description: Print the summary to the terminal.
     type: bool
     default: true
-attributes:
-  check_mode:
-    support: full
 notes:
   - The files are the record of a run, not a change to anything, so the task is never C(changed). They are written in
     check mode too and say that nothing was touched.

@@ -47,8 +47,12 @@ class Place:
 
     @classmethod
     def of(cls, run_directory: str, service: str) -> Place:
-        """The place below the run's directory."""
-        return cls(Path(run_directory) / "armed" / service)
+        """The place below the run's directory, of this controller alone.
+
+        A run that is continued with its id must not collect what an earlier controller's process came to.
+        """
+        pid, mark = _controller()
+        return cls(Path(run_directory) / "armed" / service / f"{pid}-{mark}")
 
 
 @dataclass(frozen=True)

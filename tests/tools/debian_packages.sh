@@ -29,6 +29,7 @@ tests)
     need bind9-utils program tsig-keygen
     need postgresql postgresql
     need openssh-client program ssh
+    need openssl program openssl
     need iptables program iptables
     need nftables program nft
     need fence-agents program fence_dummy

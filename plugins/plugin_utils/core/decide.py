@@ -10,7 +10,7 @@ way, a decision never leaves two primaries, and deciding again on the state it a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, loss, rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
@@ -45,8 +45,15 @@ def decide(view: View, request: Request) -> Decision:
 
 
 def _leaves_nothing(view: View, request: Request) -> bool:
-    """A whole site is left, and nothing of this service says that it is there."""
-    return request.source_site is not None and request.source_site not in view.sites_of_primary()
+    """A whole site is left, and nothing of this service says that it is there.
+
+    That nothing says so counts only where a primary is seen elsewhere, or every endpoint could be asked.
+    """
+    left = request.source_site
+    if left is None or left in view.sites_of_primary():
+        return False
+    told = view.primaries or (view.endpoints and all(endpoint.reachable for endpoint in view.endpoints))
+    return bool(told) or left not in view.service.sites.values()
 
 
 def _switchover(view: View, request: Request) -> Decision:
@@ -54,7 +61,9 @@ def _switchover(view: View, request: Request) -> Decision:
     if target is None:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
-    primary = view.primary or view.cleanly_stopped(target)
+    # A silent member that may have been promoted since makes the one that stopped cleanly an earlier primary
+    stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
+    primary = view.primary or stopped
     if view.primary is target:
         return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
     refused += rules.switchover(view, request, primary, target)
@@ -155,6 +164,7 @@ def _decision(
         from_site=old.site if old else None,
         to_site=target.site if target else None,
         redundancy=_redundancy(view, request, view.primary if request.verb == "assess" else target, steps),
+        degraded=() if steps or refusals else tuple(_degraded(view, request)),
         epoch=view.epoch + 1,
         fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},
         releases={name: fencing.releasable(view, view.observed[name]) for name in _coming_back(steps)},
@@ -207,10 +217,23 @@ def _redundancy(view: View, request: Request, target: Observation | None, steps:
     said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
     if silent:
         said = [f"{said[0]} when it can be reached"]
-    unasked = [endpoint.name for endpoint in view.endpoints if not endpoint.reachable]
-    if unasked and request.verb in ("switchover", "failover", "failback"):
+    unasked = _unasked(view, request)
+    if unasked:
         said += [f"not switched: {', '.join(unasked)}; next: run {request.verb} again when its name server answers"]
     return "; ".join(said)
+
+
+def _unasked(view: View, request: Request) -> list[str]:
+    """Endpoints of a move that cannot be reached: nobody knows where they send clients."""
+    moves = request.verb in ("switchover", "failover", "failback")
+    return [endpoint.name for endpoint in view.endpoints if moves and not endpoint.reachable]
+
+
+def _degraded(view: View, request: Request) -> Iterator[Mapping[str, str]]:
+    """Without a step no task can find it: a run that repeats a degraded one would pass."""
+    if unasked := ", ".join(_unasked(view, request)):
+        message = f"{unasked} could not be asked and was not switched; run the verb again when it answers"
+        yield {"name": "endpoint_not_switched", "message": message}
 
 
 def _coming_back(steps: Iterable[Step]) -> list[str]:

@@ -35,8 +35,8 @@ def observation(
 
     Example: ``observation("db1", "dc1", "198.51.100.11", parse(stdout)["payments-db"])``.
     """
-    if answer is None:
-        return Observation(member=member, site=site, address=address)
+    if answer is None:  # what holds its database is in the plan: a fence needs it when the machine comes back
+        return Observation(member=member, site=site, address=address, engine=_handles(cluster))
     if answer.server is None:
         return _silent(member, site, address, answer, _handles(cluster))
     server = answer.server
@@ -66,8 +66,14 @@ def observation(
         lease=answer.lease,
         capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
         problems=tuple(_problems(server, answer)),
-        engine={key: server[key] for key in KEPT} | _handles(cluster),
+        engine={key: server[key] for key in KEPT} | _handles(cluster) | {"promoting": _promoting(server, answer)},
     )
+
+
+def _promoting(server: Mapping[str, Any], answer: Answer) -> bool:
+    """A promotion was sent to this very server, still in recovery, and may yet come: it ends only with the server."""
+    sent = answer.promoting_seconds
+    return bool(server["recovery"]) and sent is not None and sent <= float(server.get("up_seconds") or 0.0) + 1.0
 
 
 def _handles(cluster: Cluster | None) -> dict[str, Any]:

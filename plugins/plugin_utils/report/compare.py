@@ -144,4 +144,13 @@ def newest(directory: Path | str) -> Path:
     runs = [path.parent for path in Path(directory).glob("*/run.json")]
     if not runs:
         raise ReportError(f"{directory} holds no run; start a verb first, or name the directory of your runs")
-    return max(runs, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
+    return max(runs, key=lambda path: (_began(path / "run.json"), path.name))
+
+
+def _began(path: Path) -> float:
+    """When a run began. A copy has file times of its own: they count only where the run does not tell."""
+    try:
+        began = _number(json.loads(path.read_text(encoding="utf-8"))["started"])
+    except (OSError, KeyError, TypeError, ValueError):
+        began = None
+    return path.stat().st_mtime if began is None else began

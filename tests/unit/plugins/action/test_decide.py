@@ -69,7 +69,9 @@ def task_vars(*observed, stage=None, begun=False, endpoint=("198.51.100.11",), *
     def said(member):
         return {"ansible_facts": {"continuity_observed": {"shop": json.loads(json.dumps(dataclasses.asdict(member)))}}}
 
-    hostvars = {"db1": {}, "db2": {}} | {member.member: said(member) for member in observed or (PRIMARY, REPLICA)}
+    hostvars = {"shop": {}, "db1": {}, "db2": {}} | {
+        member.member: said(member) for member in observed or (PRIMARY, REPLICA)
+    }
     answer = {"reachable": True, "value": list(endpoint), "claim": None}
     return {
         "hostvars": hostvars,

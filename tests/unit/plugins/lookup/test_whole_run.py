@@ -7,13 +7,11 @@ from __future__ import annotations
 import json
 
 import pytest
+import sample_plan
 
-PLAN = """
-plugin: continuity.dr.plan
-plan: {id: shop, environment: drill}
-sites:
-  dc1: {use: preferred}
-  dc2: {use: recovery}
+PLAN = (
+    sample_plan.HEAD
+    + """\
 functions:
   payments: {tier: 1, objectives: {rto: 1h, rpo: 0s}, depends_on: [accounts]}
   accounts: {tier: 2, objectives: {rto: 1h, rpo: 5m}}
@@ -23,16 +21,13 @@ services:
     function: payments
     engine: {role: continuity.dr.engine_postgresql, cluster: 15/main}
     members: [db1, {host: db2, replication_address: "{{ db2_link }}"}]
-    endpoints:
-      - role: continuity.dr.endpoint_rfc2136
-        name: payments-db.shop.example.
-        zone: shop.example.
-        servers: [198.51.100.153]
-        ttl: 5s
-        key: {name: continuity, secret: "{{ lookup('ansible.builtin.file', 'there/is/no/key') }}"}
+"""
+    + sample_plan.ENDPOINTS.replace("vault_tsig_secret", "lookup('ansible.builtin.file', 'there/is/no/key')")
+    + """\
   mail-db: {function: mail, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
   accounts-db: {function: accounts, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
 """
+)
 HOSTS = """
 dc1: {hosts: {db1: {ansible_host: 198.51.100.11}}}
 dc2: {hosts: {db2: }}

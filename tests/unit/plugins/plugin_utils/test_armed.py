@@ -56,6 +56,15 @@ def test_everything_that_waits_for_a_topic_is_told_and_knows_its_own_name_only(p
     assert armed.collect(place, "other", 0.1) is None
 
 
+def test_what_an_earlier_controller_armed_is_not_collected_by_the_run_that_is_continued(tmp_path, monkeypatch):
+    earlier = armed.Place.of(str(tmp_path), "shop")
+    arm(earlier)
+    armed.announce(earlier, "frozen", {})
+    until(lambda: (earlier.directory / "one.done").exists())
+    monkeypatch.setattr(armed, "_controller", lambda: (os.getpid(), "started later"))
+    assert armed.collect(armed.Place.of(str(tmp_path), "shop"), "one", 0.1) is None
+
+
 def test_nothing_was_armed(place):
     assert armed.announce(place, "frozen", {}) == []
     assert armed.collect(place, "one", 0.1) is None and armed.disarm(place, "frozen")

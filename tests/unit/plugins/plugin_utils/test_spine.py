@@ -84,7 +84,7 @@ def hostvars(**members):
     """What Ansible knows of db1 and db2; a member that is not named has no facts at all."""
     return {
         host: {"ansible_facts": {"continuity_observed": members[host]}} if host in members else {}
-        for host in ("db1", "db2")
+        for host in ("payments-db", "db1", "db2")
     }
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_rgb
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import (
     document,
@@ -20,11 +21,16 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import (
     drawings,
 )
 
+START = 1_795_317_300.0  # when the runs of the fixtures began
 PATHS = [str(Path(drawing.__file__).parents[len(drawing.__name__.split(".")) - 1])]
 
 
 def bars(axes):
-    return [(round(float(bar.get_x()), 6), round(float(bar.get_width()), 6)) for bar in axes.patches]
+    return bars_of(axes.patches)
+
+
+def bars_of(patches):
+    return [(round(float(bar.get_x()), 6), round(float(bar.get_width()), 6)) for bar in patches]
 
 
 def test_a_phase_begins_where_the_one_before_it_ended():
@@ -51,10 +57,47 @@ def test_a_bar_that_is_too_long_is_cut_and_its_number_is_not():
     assert "15m" in [text.get_text() for text in canvas.figure.texts]
 
 
+@pytest.mark.parametrize("measured", [120.0, 2400.0, 900000.0])
+def test_the_line_of_the_rto_stands_at_the_whole_objective_and_within_the_drawing(measured):
+    rto = {"detection_allowance_seconds": None, "decision_allowance_seconds": None, "objective_seconds": 1200.0}
+    rto |= {"measured_seconds": measured, "total_seconds": measured, "met": measured <= 1200}
+    axes = draw_objectives.objectives("o", [("a", "services.0", {"rto": rto})]).figure.axes[0]
+    (line,) = [each for each in axes.lines if each.get_color() == drawing.colour("bad")]
+    assert list(line.get_xdata()) == [100, 100]
+    (name,) = [text for text in axes.texts if text.get_text() == "RTO"]
+    assert name.get_position()[0] == 100
+    begin, end = axes.get_xlim()
+    assert begin == 0 and 100 < end <= 200
+    ((_begin, width),) = bars(axes)
+    assert (width > 100) == (measured > 1200)
+
+
+def test_outages_are_shaded_where_the_client_was_without_the_service(runs):
+    (service,) = runs["passed"]["services"]
+    _below, above = draw_run.run_of("r", "services.0", service, START).figure.axes
+    _good, _bad, *shades = above.patches
+    assert bars_of(shades) == [(1.0, 2.41), (20.1, 0.5)]
+    assert {shade.get_facecolor()[:3] for shade in shades} == {to_rgb(drawing.colour("bad"))}
+    middles = [round(text.get_position()[0], 3) for text in above.texts]
+    assert middles == [1.0 + 2.41 / 2, 20.1 + 0.25]
+
+
+def test_a_step_has_the_colour_of_how_it_ended(runs):
+    (service,) = runs["failed"]["services"]
+    states = {step["step"]: step["state"] for step in service["steps"]}
+    axes = draw_run.run_of("r", "services.0", service, START).figure.axes[0]
+    inks = dict(zip((tick.get_text() for tick in axes.get_yticklabels()), axes.patches, strict=True))
+    assert states["point"] == "failed" and len(inks) == len(states) > 1
+    wanted = {"done": "accent", "failed": "bad"}
+    assert {step: bar.get_facecolor()[:3] for step, bar in inks.items()} == {
+        step: to_rgb(drawing.colour(wanted[state])) for step, state in states.items()
+    }
+
+
 def test_the_run_shows_every_step_and_what_the_client_saw(runs):
     report = runs["passed"]
     (service,) = report["services"]
-    canvas = draw_run.run_of("r", "services.0", service, 1_795_317_300.0)
+    canvas = draw_run.run_of("r", "services.0", service, START)
     below, above = canvas.figure.axes
     steps = [step for stage in service["stages"] for step in stage["steps"]]
     assert [width for _x, width in bars(below)] == [round(step["seconds"] or 0.0, 6) for step in steps]

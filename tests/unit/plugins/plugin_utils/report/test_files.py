@@ -106,10 +106,20 @@ def test_nothing_to_compare(tmp_path):
     assert compare(tmp_path) == [] and compare(tmp_path / "none") == []
 
 
-def test_the_newest_run(several):
-    for number, name in enumerate(["b", "unreported", "a", "c"]):
-        os.utime(several / name / "run.json", (number, number))
-    assert newest(several).name == "c"
+def test_the_newest_run_is_the_one_that_began_last_whenever_its_files_were_written(several):
+    for number, name in enumerate(["a", "unreported", "b", "c"]):
+        os.utime(several / name / "run.json", (2e9 + number, 2e9 + number))
+    assert newest(several).name == "a"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"started": null}', '{"started": "x"}', '{"started": true}'])
+def test_the_time_of_the_file_counts_where_a_run_does_not_tell_when_it_began(several, content):
+    path = several / "unreported" / "run.json"
+    path.write_text(content)
+    newest_told = json.loads((several / "a" / "run.json").read_text())["started"]
+    for seconds, expected in ((-1, "a"), (1, "unreported")):
+        os.utime(path, (newest_told + seconds, newest_told + seconds))
+        assert newest(several).name == expected
 
 
 def test_no_run_at_all_is_said(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from html_page import Page, squeezed
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import VERDICTS
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document, drawings
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document, drawings, sentence
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields, short
 
 HOSTILE = "</title><script>alert(1)</script>$\\frac{1}{2}$ \u202eevil مرحبا 日本語 \x07\u2028 {{ 7 * 7 }} " + "x" * 300
@@ -162,6 +162,77 @@ def test_the_verdict_comes_first_as_a_sentence(runs, verdict, text):
     assert head.startswith(f"{document.MARKS[verdict]} {verdict.replace('_', ' ').capitalize()}")
 
 
+@pytest.mark.parametrize(
+    ("rto", "rpo", "told"),
+    [
+        (
+            True,
+            False,
+            "the RTO of 1h was met (6m 2s with the time the plan allows people) and the RPO of 0s was missed.",
+        ),
+        (
+            False,
+            True,
+            "the RTO of 1h was missed (6m 2s with the time the plan allows people) and the RPO of 0s was met.",
+        ),
+        (
+            None,
+            False,
+            "whether the RTO of 1h was met is not known (6m 2s with the time the plan allows people) and the",
+        ),
+        (True, None, "the time the plan allows people) and whether the RPO of 0s was met is not known."),
+    ],
+)
+def test_each_objective_has_its_own_word(runs, rto, rpo, told):
+    report = set_at(set_at(runs["passed"], "services.0.rto.met", rto), "services.0.rpo.met", rpo)
+    assert told in squeezed(Page(str(sentence.service_sentence(Fields(report), 0))).text)
+
+
+def several(runs, *names):
+    """A run of several services, all moved without a loss and within their objectives."""
+    report = copy.deepcopy(runs["degraded"])
+    (service,) = report["services"]
+    report["services"] = [{**copy.deepcopy(service), "service": name} for name in names]
+    return report
+
+
+def whole(report):
+    return squeezed(Page(str(sentence.run_sentence(Fields(report)))).text)
+
+
+@pytest.mark.parametrize("part", ["rto", "rpo"])
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (True, "Every objective was met."),
+        (None, ""),
+        (False, "Not every objective was met."),
+    ],
+)
+def test_every_objective_is_met_only_where_each_is_known_to_be(runs, part, met, told):
+    report = set_at(several(runs, "a", "b", "c"), f"services.1.{part}.met", met)
+    found = whole(report)
+    assert [text for text in ("Every objective was met.", "Not every objective was met.") if text in found] == (
+        [told] if told else []
+    )
+
+
+def test_services_that_lost_writes_are_named_and_no_other(runs):
+    report = several(runs, "a", "b", "c", "d")
+    assert "No acknowledged write was lost. " in whole(report) and "were lost by" not in whole(report)
+    report["services"][1]["rpo"]["lost"], report["services"][2]["rpo"]["lost"] = 3, None
+    assert "Acknowledged writes were lost by b." in whole(report)
+    report["services"][3]["rpo"]["lost"] = 1
+    assert "Acknowledged writes were lost by b, d." in whole(report)
+    assert "No acknowledged write" not in whole(report)
+
+
+def test_losses_that_nobody_counted_are_not_said_to_be_none(runs):
+    report = set_at(several(runs, "a", "b"), "services.1.rpo.lost", None)
+    assert "No acknowledged write was lost where writes were counted." in whole(report)
+    assert "acknowledged" not in whole(set_at(report, "services.0.rpo.lost", None)).lower()
+
+
 def test_runs_that_move_nothing_have_a_sentence_of_their_own(make, report_of):
     def told(run):
         return squeezed(Page(document.render(report_of(run))).text)
@@ -272,6 +343,18 @@ def test_colours_are_variables_of_light_and_of_dark(runs):
     used = set(re.findall(r"var\(--([a-z-]+)\)", body))
     assert len(used) > 8 and used <= set(light) and set(light) <= set(dark)
     assert re.findall(r"#[0-9a-f]{6}\b", re.sub(r'(id|href)="[^"]*"|<code.*?</code>', "", body)) == []
+
+
+def test_a_printed_page_is_light_whole_and_has_everything_folded_open(runs):
+    css = document.render(runs["passed"]).split("</style>")[0]
+    light, printed = css.split("@media print")
+    assert re.search(r"--page: #f[0-9a-f]{5}", light)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", printed))
+    themed = set(re.findall(r"--([a-z-]+): #", light.split("prefers-color-scheme: dark")[1]))
+    phases = {"detect", "decide", "fence", "promote", "redirect", "verify", "client"}
+    assert colours["page"] == colours["panel"] == "#ffffff" and themed - phases <= set(colours)
+    for rule in ("break-inside: avoid", "print-color-adjust: exact", "details::details-content { content-visibility"):
+        assert rule in printed
 
 
 def many(runs):
