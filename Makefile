@@ -14,6 +14,8 @@ QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSI
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
 PYTEST_ARGS ?= -q
+# Unit tests share nothing: as many at once as there are cores (0: in this process, for a debugger).
+WORKERS ?= auto
 BENCH_ROUNDS ?= 5
 BENCH_CASES ?=
 STAGES ?= lint types unit docs-lint docs build sanity importer unit-oldest lab molecule verbs consumer
@@ -83,10 +85,10 @@ test: $(DEV) collection  ## everything, fast things first, with the time of each
 	python tests/tools/stages.py $(STAGES)
 
 unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
-	python -m pytest $(PYTEST_ARGS)
+	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
-	tests/tools/oldest .venv-oldest 3.11 $(PYTEST_ARGS)
+	tests/tools/oldest .venv-oldest 3.11 -n $(WORKERS) $(PYTEST_ARGS)
 
 molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
 	python tests/tools/scenarios.py $(SCENARIOS)

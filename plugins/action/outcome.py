@@ -18,7 +18,7 @@ LEFT_BEHIND = (
     "continuity_demoted",
     "continuity_promoted",
     "continuity_rejoined",
-    "continuity_freezing",
+    "service_freezing",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",

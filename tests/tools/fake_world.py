@@ -9,8 +9,8 @@ that only writes down what it was asked.
 `TEST_REFUSING` (the same, refused by a rule), `TEST_BLIND=true` (nothing can be observed once something was done).
 
 `lay(folder, arms=True)` has an engine that arms; `TEST_DISARMED=true`: a demotion that fails says that it disarmed.
-`lay(folder, fenced=True)` has a fence for payments-db; `TEST_FENCE="on off"` is what its device says, a word each time it
-is asked. `TEST_TARGET='{"role": "none"}'`: what db2 says of itself once something was done.
+`lay(folder, fenced=True)` has a fence for payments-db; `TEST_FENCE="on off"` is what its device says, a word each time
+it is asked. `TEST_TARGET='{"role": "none"}'`: what db2 says of itself once something was done.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class ActionModule(action.Step):
         with open("done.jsonl", "a") as file:
             print(json.dumps([args["service"], do, member["host"]]), file=file)
         facts = {"arm": "continuity_armed", "promote": "continuity_promoted", "demote": "continuity_demoted"}
-        said = {"changed": True, "armed": do == "arm", "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
+        said = {"changed": True, "armed": do == "arm",
+                "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
         return {**said, "ansible_facts": {facts[do]: said} if do in facts else {}}
 
     def seen(self, one, service):
@@ -132,7 +133,8 @@ class ActionModule(action.Step):
             return {**seen, "role": "primary", "writable": running, "followers": {other: "async"}}
         now = json.loads(os.environ.get("TEST_TARGET", "{}")) if os.path.exists("done.jsonl") and host == "db2" else {}
         return {**seen, "role": "replica", "writable": False, "lag_bytes": 0, "lag_seconds": 0.0,
-                "receiving": primary not in os.environ.get("TEST_DEAD", "").split(), "upstream": primary + ":5432", **now}
+                "receiving": primary not in os.environ.get("TEST_DEAD", "").split(),
+                "upstream": primary + ":5432", **now}
 """
 
 DEVICE = """

@@ -12,7 +12,7 @@ import pytest
 
 ENGINE = "collections/ansible_collections/acme/dr/plugins/action/engine.py"
 PROMOTE = "collections/ansible_collections/acme/dr/roles/engine_file/tasks/promote.yml"
-SAID = '        facts = {"promote"'
+SAID = '        facts = {"arm"'
 
 
 def replace(path: Path, *changes: tuple[str, str]) -> None:

@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a walk rests on before it promotes, and what it may undo: the proof of the fence, the lease, the target's word."""
+"""What a walk rests on before it promotes, and what it may undo: the fence's proof, the lease, the target's word."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_is_armed_may_have_promoted_unless_it_was_disarmed(tmp_path, walk, 
 
 def test_after_a_promotion_nothing_is_undone_whatever_the_target_says(tmp_path, walk):
     fake_world.lay(tmp_path)
-    # Its answer came from the promotion that was done; who asks again is told of a replica, as by a server that restarts
+    # Its answer came from the promotion that was done; asking again names a replica, as by a server that restarts
     engine = tmp_path / "collections/ansible_collections/acme/dr/plugins/action/engine.py"
     text = engine.read_text()
     assert text.count("if host == primary:") == 1

@@ -17,7 +17,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     EndpointView,
     LastSeen,
-    Observation,
     Request,
     Service,
 )

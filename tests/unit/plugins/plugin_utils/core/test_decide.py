@@ -844,7 +844,8 @@ def reached(state: View, decision: Decision) -> View:
             observed[member], running=False, role="none", writable=False, fenced=True
         )
     for member in step_members(decision.steps, "release"):
-        held = {"running": False, "role": "none", "writable": False, "fenced": True, "system_id": "7"}
+        held = {"running": False, "role": "none", "writable": False, "fenced": True}
+        held["system_id"] = observed[new].system_id
         observed[member] = dataclasses.replace(observed[member], reachable=True, **held)
     followers = dict(observed[new].followers)
     for member in step_members(decision.steps, "rejoin"):
