@@ -26,11 +26,11 @@ options:
     required: true
 extends_documentation_fragment:
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.service#role) takes the steps that were decided.
 seealso:
   - plugin: continuity.dr.whole_run
     plugin_type: lookup
-  - plugin: continuity.dr.service
-    plugin_type: role
 """
 
 EXAMPLES = r"""

@@ -17,10 +17,9 @@ extends_documentation_fragment:
   - continuity.dr.dns.record
   - continuity.dr.dns.authoritative
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.endpoint_rfc2136#role) does the same as its entry point C(observe).
 seealso:
-  - plugin: continuity.dr.endpoint_rfc2136
-    plugin_type: role
-    description: The same as an entry point, C(observe).
   - module: continuity.dr.dns_switch
   - module: continuity.dr.dns_claim
 """

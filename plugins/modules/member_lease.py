@@ -61,10 +61,9 @@ options:
     type: dict
 extends_documentation_fragment:
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.lease#role) takes claim and leases together, as the verbs do.
 seealso:
-  - plugin: continuity.dr.lease
-    plugin_type: role
-    description: Claim and leases together, as the verbs take them.
   - module: continuity.dr.dns_claim
 """
 

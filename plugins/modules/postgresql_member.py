@@ -73,10 +73,9 @@ extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.postgresql
   - continuity.dr.postgresql.lease
+notes:
+  - The role P(continuity.dr.engine_postgresql#role) has the same as entry points, in the order that a move needs.
 seealso:
-  - plugin: continuity.dr.engine_postgresql
-    plugin_type: role
-    description: The same as entry points, in the order that a move needs.
   - module: continuity.dr.postgresql_member_info
 """
 

@@ -52,9 +52,8 @@ extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.fence.evidence
   - continuity.dr.postgresql.lease
-seealso:
-  - plugin: continuity.dr.fence_systemd
-    plugin_type: role
+notes:
+  - The role P(continuity.dr.fence_systemd#role) is the same for a plan.
 """
 
 EXAMPLES = r"""

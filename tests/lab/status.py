@@ -64,7 +64,7 @@ def _machine(known: Machine, box: Container | None) -> str:
     if not sshd:
         return "without sshd"
     # On a busy machine a command in a container now and then ends without a word: that is asked again
-    counts = (run(box, "iptables -w 2 -S | grep -c DROP", check=False)[1] for _ in range(3))
+    counts = (run(box, "iptables -w 2 -S | grep -c DROP", check=False)[1] for _try in range(3))
     drops = next((count for count in counts if count.isdigit()), "unknown")
     return {"0": "reachable", "unknown": "does not say what it drops"}.get(
         drops, "dropping packets (a fault is not healed)"

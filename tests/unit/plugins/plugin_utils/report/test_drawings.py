@@ -30,7 +30,7 @@ def bars(axes):
 
 
 def bars_of(patches):
-    return [(round(float(bar.get_x()), 6), round(float(bar.get_width()), 6)) for bar in patches]
+    return [(round(float(one.get_x()), 6), round(float(one.get_width()), 6)) for one in patches]
 
 
 def test_a_phase_begins_where_the_one_before_it_ended():
@@ -45,8 +45,8 @@ def test_measured_and_allowed_time_stand_beside_each_other_as_shares_of_the_obje
     rto |= {"measured_seconds": 120.0, "total_seconds": 480.0, "met": True}
     axes = draw_objectives.objectives("o", [("a", "services.0", {"rto": rto})]).figure.axes[0]
     assert bars(axes) == [(0.0, 10.0), (10.0, 5.0), (15.0, 25.0)]
-    colours = [bar.get_facecolor() for bar in axes.patches]
-    assert len(set(colours)) == 3 and [bool(bar.get_hatch()) for bar in axes.patches] == [False, True, True]
+    colours = [one.get_facecolor() for one in axes.patches]
+    assert len(set(colours)) == 3 and [bool(one.get_hatch()) for one in axes.patches] == [False, True, True]
 
 
 def test_a_bar_that_is_too_long_is_cut_and_its_number_is_not():
@@ -89,7 +89,7 @@ def test_a_step_has_the_colour_of_how_it_ended(runs):
     inks = dict(zip((tick.get_text() for tick in axes.get_yticklabels()), axes.patches, strict=True))
     assert states["point"] == "failed" and len(inks) == len(states) > 1
     wanted = {"done": "accent", "failed": "bad"}
-    assert {step: bar.get_facecolor()[:3] for step, bar in inks.items()} == {
+    assert {step: ink.get_facecolor()[:3] for step, ink in inks.items()} == {
         step: to_rgb(drawing.colour(wanted[state])) for step, state in states.items()
     }
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -70,8 +71,8 @@ def test_it_ends_with_the_server_that_was_asked(pair):
     _db1, db2 = pair
     state = db2.state / SERVICE
     state.mkdir(parents=True, exist_ok=True)
-    now = subprocess.run(["cat", "/proc/sys/kernel/random/boot_id", "/proc/uptime"], capture_output=True, text=True)
-    boot, uptime = now.stdout.split()[:2]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    uptime = Path("/proc/uptime").read_text().split()[0]
     (state / "promoting").write_text(f"{boot} {uptime}\n")
     assert db2.see().engine["promoting"]
     (state / "promoting").write_text(f"{boot} 1.0\n")
