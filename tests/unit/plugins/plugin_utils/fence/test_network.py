@@ -38,8 +38,9 @@ def can_make_namespaces():
         return False
     if not shutil.which("ip"):
         return True
-    made = subprocess.run(["ip", "netns", "add", "continuity-try"], capture_output=True, check=False).returncode == 0
-    subprocess.run(["ip", "netns", "del", "continuity-try"], capture_output=True, check=False)
+    mine = f"continuity-try-{os.getpid()}"  # each worker of a run tries
+    made = subprocess.run(["ip", "netns", "add", mine], capture_output=True, check=False).returncode == 0
+    subprocess.run(["ip", "netns", "del", mine], capture_output=True, check=False)
     return made
 
 
