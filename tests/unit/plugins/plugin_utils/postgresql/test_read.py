@@ -73,6 +73,7 @@ SETTINGS = {"full_page_writes": "on", "wal_log_hints": "on", "data_checksums": "
 PROBLEMS = [
     ("replica", {"replay_paused": True}, "replay_paused", "paused", "running", True),
     ("replica", {"apply_delay": "60000"}, "apply_delay", "60000 ms", "0 ms", True),
+    ("replica", {"received": 4000 + 2**24 + 1}, "replay_backlog", "16777217 bytes", "16777216", False),
     ("primary", {"ready": 17}, "archiver_backlog", "17 segments wait", "16", False),
     (
         "primary",
@@ -92,6 +93,11 @@ def test_what_stands_in_the_way_is_told_with_both_values(server, role, changes, 
     (problem,) = judged(server(role, **changes)).problems
     assert (problem.rule, problem.measured) == (rule, measured) and limit in problem.limit and problem.hint
     assert "switchover" in problem.blocks and ("failover" in problem.blocks) is also_failover
+
+
+def test_a_backlog_that_is_replayed_in_moments_stands_in_nobodys_way(server):
+    assert judged(server("replica", received=4000 + 2**24)).problems == ()
+    assert judged(server("replica", received=None)).problems == ()
 
 
 def test_an_idle_or_working_archiver_stands_in_nobodys_way(server):
