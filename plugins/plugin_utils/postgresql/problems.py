@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What stands in the way of a move, read from a server's own answer. The table for people: docs/engine_postgresql.md."""
+"""What stands in the way of a move, read from a server's own answer; for people: docs/engine_postgresql.md."""
 
 from __future__ import annotations
 
