@@ -95,3 +95,22 @@ def test_what_was_read_back_before_the_walk_is_no_proof(tmp_path, walk):
     fence.write_text(fence.read_text() + f"- name: Remember\n  ansible.builtin.set_fact: {keep}\n")
     acts, ended = walk("failover", TEST_DEAD="db1", TEST_FENCE="on off")
     assert "fence db1" in acts and "promote db2" not in acts, ended["output"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "dead", "asked"),
+    [
+        ("assess", "", ["prove db1", "prove db2"]),
+        ("switchover", "", []),
+        ("failover", "", []),
+        ("failover", "db1", ["prove db1"]),
+    ],
+)
+def test_a_fence_is_asked_beforehand_only_where_somebody_wants_to_know(tmp_path, run_ansible, verb, dead, asked):
+    fake_world.lay(tmp_path, fenced=True)
+    words = [f"continuity.dr.{verb}", "--check", "-e", "scope=payments-db", "-e", "target_site=dc2"]
+    environment = {**fake_world.ENVIRONMENT, "TEST_DEAD": dead, "TEST_FENCE": "off"}
+    done = run_ansible("playbook", "-i", "hosts.yml", "-i", "plan.yml", *words, **environment)
+    assert [" ".join(each[1:]) for each in fake_world.done(tmp_path)] == asked, done.stdout
+    assert ("Look at members that give no answer" in done.stdout) == bool(asked)
+    assert "deprecat" not in done.stdout.lower()

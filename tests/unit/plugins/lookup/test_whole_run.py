@@ -279,11 +279,11 @@ def test_an_exported_inventory_serves_as_well(files, run_ansible, verb):
     [
         (
             "lookup('continuity.dr.whole_run', 'hosts', verb='x')",
-            "whole_run: give one of everything, members, services, waves, not hosts",
+            "whole_run: give one of asking, everything, members, services, waves, not hosts",
         ),
         (
             "lookup('continuity.dr.whole_run', verb='x')",
-            "whole_run: give one of everything, members, services, waves, not nothing",
+            "whole_run: give one of asking, everything, members, services, waves, not nothing",
         ),
         ("lookup('continuity.dr.whole_run', 'services')", "verb"),
     ],
