@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, lineage, loss, rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     Observation,
@@ -65,7 +65,7 @@ def _switchover(view: View, request: Request) -> Decision:
     stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
     primary = view.primary or stopped
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
+        return _decision(view, request, target, _finish(view, request, target, rejoin=True), refused)
     refused += rules.switchover(view, request, primary, target)
     # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
     idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.is_replica]
@@ -82,7 +82,7 @@ def _failover(view: View, request: Request) -> Decision:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
+        return _decision(view, request, target, _finish(view, request, target, rejoin=False), refused)
     refused += rules.failover(view, request, target)
     lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
     here = [other for other in view.others(target) if other.reachable and not other.is_replica]
@@ -102,7 +102,8 @@ def _rejoin(view: View, request: Request) -> Decision:
     returning = [Step("rejoin", other.member) for other in missing if other.reachable]
     # One without power comes back with its database held down, and rejoins in the next run, which can see it
     returning += [Step("release", other.member) for other in missing if fencing.switched_off(view, other)]
-    steps = [*_leases(view), *returning, Step("verify", primary.member)] if returning else []
+    left = returning or holding.own(view, request)
+    steps = [*_leases(view), *returning, Step("verify", primary.member)] if left else []
     return _decision(view, request, primary, steps, refused)
 
 
@@ -117,12 +118,16 @@ def _assess(view: View, request: Request) -> Decision:
     return _decision(view, request, target, (), refused, old=view.primary)
 
 
-def _finish(view: View, target: Observation, *, rejoin: bool) -> list[Step]:
-    """The target is primary already: only what a cut-off run may have left undone."""
-    left: list[Step] = [] if view.reachable_endpoints_hold(target.address) else _point(view)
+def _finish(view: View, request: Request, target: Observation, *, rejoin: bool) -> list[Step]:
+    """The target is primary already: only what a cut-off run may have left undone.
+
+    What this run still holds from before it was cut off is given back, or it would keep others out until it ends.
+    """
+    held = holding.own(view, request)
+    left: list[Step] = [] if view.reachable_endpoints_hold(target.address) and not held else _point(view)
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
-    return [*_leases(view), *left, Step("verify", target.member)] if left else []
+    return [*_leases(view), *left, Step("verify", target.member)] if left or held else []
 
 
 def _leases(view: View) -> list[Step]:
@@ -150,7 +155,8 @@ def _decision(
         refused = [*refused, *holding.leases(view, request), *holding.taking(view, request, target, steps)]
     refusals, waivers = _waive(refused, request)
     refusals += [*_reason(waivers, request)]
-    refusals += fencing.confirmation(request, any(waiver.rule == fencing.UNFENCED for waiver in waivers))
+    risky = (fencing.UNFENCED, lineage.STALE)
+    refusals += fencing.confirmation(request, [waiver.rule for waiver in waivers if waiver.rule in risky])
     steps = () if refusals else steps
     return Decision(
         service=view.service.name,

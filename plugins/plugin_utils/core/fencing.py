@@ -8,7 +8,7 @@ An unreachable member is not fenced. What counts is evidence that was read back,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import LEVELS, Evidence
@@ -136,14 +136,14 @@ def _next(view: View, request: Request, other: Observation) -> str:
     )
 
 
-def confirmation(request: Request, waived: bool) -> Iterator[Refusal]:
-    """A word about a fence counts only when it names the run: it cannot be a line that somebody keeps in a script."""
+def confirmation(request: Request, waived: Sequence[str]) -> Iterator[Refusal]:
+    """A word that two may write counts only when it names the run: no line that somebody keeps in a script does."""
     if waived and not confirmed(request):
         yield Refusal(
             "confirmation_missing",
             request.confirm or "none",
             "the id of this run, or of one that was refused within the hour",
-            f"{UNFENCED} is waived, and nobody typed which run they mean",
+            f"{', '.join(waived)} is waived, and nobody typed which run they mean",
             f"look that the old primary is off, then add -e confirm={request.run_id}",
         )
 

@@ -26,6 +26,7 @@ WAIVABLE: Mapping[str, str] = {
     "arbiter_unreachable": "nobody but the members' own leases keeps a second operator out",
     "missing_candidate": "a member that cannot be reached may hold newer data than the one promoted",
     "archiver_backlog": "the old primary may not shut down until its archive catches up",
+    "stale_primary": "what the newer primary acknowledged is lost, and it may still take writes",
     "hold_off": "a service that was just moved is failed over again: whatever moves it may go on doing so",
 }
 WAIVABLE_RULES: frozenset[str] = frozenset(WAIVABLE)
