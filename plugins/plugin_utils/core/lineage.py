@@ -3,7 +3,7 @@
 """Whether the member that runs as a primary is the newest one.
 
 A primary that was given up without proof (a waiver, somebody's hand) may come back and run. To whoever sees it alone it
-looks like the primary: an endpoint pointed at it, or a member rejoined to it, would lose what the newer one acknowledged.
+looks like the primary: an endpoint pointed at it, or a member rejoined to it, would lose what the newer one has.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
 
 
 def one_primary(view: View) -> Iterator[Refusal]:
-    """Two running primaries are a split that no verb makes better by itself. The one must be the newest, of one cluster."""
+    """Two running primaries are a split that no verb makes better. The one must be the newest, of one cluster."""
     if len(view.primaries) > 1:
         names = ", ".join(sorted(o.member for o in view.primaries))
         yield Refusal(
