@@ -13,6 +13,8 @@ INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_DISPLAY_INCLUDED_HOSTS=false
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
+# In CI the faults that it has time for.
+FAULTS ?= $(if $(CONTINUITY_CI),--core)
 PYTEST_ARGS ?= -q
 # Unit tests share nothing: as many at once as there are cores (0: in this process, for a debugger).
 WORKERS ?= auto
@@ -98,6 +100,11 @@ verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbe
 
 consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)
+
+.PHONY: faults
+# Kill points and schedules take longer than CI has: there, and where faults are named, only the faults are tried.
+faults: lab $(DEV)  ## break things in the lab while oracles watch, an hour (FAULTS="F01 F12", FAULTS=--core: 4 minutes)
+	tests/tools/faults $(FAULTS)
 
 .PHONY: bench bench-guard
 bench: lab  ## the collection and its peers side by side, half an hour (BENCH_ROUNDS=1 BENCH_CASES="floor_planned ...")
