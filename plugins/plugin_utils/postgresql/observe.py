@@ -62,7 +62,7 @@ def _ask(question: Question) -> str:
     lines = [
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
-        f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
+        f"echo @@unit; systemctl show -p Id -p ActiveState -p LoadState {unit}",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
         _PROMOTING,
@@ -99,6 +99,8 @@ class Answer:
     lease: dict[str, Any] | None = None
     #: seconds since a promotion was sent whose end is not known
     promoting_seconds: float | None = None
+    #: the plan's unit, where systemd has none of that name
+    no_unit: str = ""
 
 
 def parse(stdout: str) -> dict[str, Answer]:
@@ -141,6 +143,7 @@ def _answer(lines: list[str]) -> Answer:
         logins=dict(_login(line) for line in sections.get("login", [])),
         lease=lease.observed(sections.get("lease", [])),
         promoting_seconds=_age(sections.get("promoting", [])),
+        no_unit=unit.get("Id", "") if unit.get("ActiveState") in ("inactive", "failed") else "",
     )
 
 

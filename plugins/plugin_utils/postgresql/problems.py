@@ -33,6 +33,15 @@ def of_a_silent_server(answer: Answer) -> Iterator[Problem]:
 def of_a_server(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
     """The server answers: its role, its settings, its logins to the others."""
     settings = server["settings"]
+    if answer.no_unit:
+        yield _problem(
+            "unit_unknown",
+            f"systemd knows no {answer.no_unit}",
+            "the unit that runs the server",
+            "nothing would keep the server down after a reboot, nor start it again",
+            PLANNED,
+            "correct cluster or unit in the plan",
+        )
     if server["recovery"]:
         yield from _replay_problems(server)
     else:

@@ -16,6 +16,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql impor
 #: What else of the server's own answer later steps read
 KEPT = ("settings", "data_directory", "sessions", "last_commit", "now", "replayed")
 
+#: More than clocks that are kept in step differ by.
+CLOCKS_DIFFER_SECONDS = 1.0
+
 #: A standby that has fewer of these than its primary stops replaying (PostgreSQL's own rule).
 AT_LEAST_PRIMARY = (
     "max_connections",
@@ -154,7 +157,8 @@ def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> floa
 
     With everything held that was announced, it is the age of the last word from upstream: a link that drops
     packets looks like an idle one. Else it is the age of the newest commit, and an idle service ages although
-    nothing is missing.
+    nothing is missing. A commit has the time of the primary's clock: one from the future tells that the two clocks
+    differ, and no age.
     """
     if not server["recovery"]:
         return None
@@ -162,4 +166,5 @@ def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> floa
         return max(0.0, float(server["now"]) - float(receiver["last_message"]))
     if server["last_commit"] is None:
         return None
-    return max(0.0, float(server["now"]) - float(server["last_commit"]))
+    age = float(server["now"]) - float(server["last_commit"])
+    return None if age < -CLOCKS_DIFFER_SECONDS else max(0.0, age)

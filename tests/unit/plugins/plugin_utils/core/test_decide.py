@@ -877,6 +877,29 @@ def test_deciding_again_on_the_reached_state_gives_no_steps(case: tuple[View, Re
     assert again.goal_reached, (decision, again)
 
 
+def test_the_target_must_have_followed_the_newest_of_several_promotions() -> None:
+    first, second = ({"member": "db1", "epoch": n, "timeline": n} for n in (1, 2))
+    seen = view(crashed(promotion=first), alone(promotion=second, timeline=1))
+    assert "timeline_behind" in rules(decide(seen, ask("failover", target_site="dc2")))
+
+
+def test_the_next_claim_is_above_every_epoch_that_anybody_knows() -> None:
+    for endpoint, old, new in ((3, 7, 5), (7, 3, 5), (3, 5, 7)):
+        seen = view(primary(epoch=old), replica(epoch=new), epoch=endpoint)
+        assert decide(seen, ask("switchover", target_site="dc2")).epoch == 8
+
+
+def test_a_primary_that_stopped_cleanly_on_another_timeline_proves_nothing() -> None:
+    stopped = crashed(engine={"stopped_cleanly": True}, timeline=1)
+    assert rules(decide(view(stopped, alone(timeline=2)), ask("switchover", target_site="dc2"))) == ["no_primary"]
+
+
+def test_any_replica_that_still_receives_vetoes_and_not_only_the_target() -> None:
+    third = replica("db3", "dc3", upstream="db1:5432")
+    decision = decide(view(gone(), alone(), third), ask("failover", target_site="dc2"))
+    assert [r.measured for r in decision.refusals if r.rule == "primary_seen"] == ["db3 receives from db1:5432"]
+
+
 def test_a_rejoin_goes_on_with_those_it_reaches() -> None:
     three = (gone(), primary("db2", "dc2", followers={}), crashed("db3", "dc2", fenced=True))
     decision = decide(view(*three, values=(ADDRESS["db2"],)), ask("rejoin"))

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer, parse
 
 
 def answer(server: dict[str, Any], **logins: str) -> Answer:
@@ -54,7 +54,8 @@ def test_lag_in_seconds_is_the_age_of_the_newest_thing_known_and_never_less(serv
     assert judged(server("replica", received=4000, replayed=4000)).lag_seconds == 10.0
     assert judged(server("replica", receiver=None)).lag_seconds == 10.0
     assert judged(server("replica", receiver=None, last_commit=None)).lag_seconds is None
-    assert judged(server("replica", receiver=None, last_commit=2000.0)).lag_seconds == 0.0, "clocks differ"
+    assert judged(server("replica", receiver=None, last_commit=1000.5)).lag_seconds == 0.0
+    assert judged(server("replica", receiver=None, last_commit=1002.0)).lag_seconds is None, "clocks differ"
     assert judged(server("primary")).lag_seconds is None
 
 
@@ -119,6 +120,17 @@ def test_a_planned_move_wants_the_old_primary_to_be_rewindable(server, settings,
     seen = judged({**own, "settings": {**own["settings"], **SETTINGS, **settings}})
     assert [problem.rule for problem in seen.problems] == ([] if possible else ["rewind_impossible"])
     assert all("failover" not in problem.blocks for problem in seen.problems)
+
+
+@pytest.mark.parametrize("load", ["loaded", "masked", "not-found"])
+def test_a_server_that_is_not_run_by_the_plans_unit_is_not_moved(server, seen, load):
+    """A mask on a name that nothing has would keep nothing down after a reboot."""
+    said = seen(server("primary")).replace("LoadState=loaded", f"LoadState={load}\nId=postgresql@15-renamed.service")
+    found = read.observation("db1", "dc1", "198.51.100.11", parse(said)["shop"])
+    assert [problem.rule for problem in found.problems] == (["unit_unknown"] if load == "not-found" else [])
+    for problem in found.problems:
+        assert "postgresql@15-renamed.service" in problem.measured
+        assert problem.blocks == ("switchover",)
 
 
 @pytest.mark.parametrize(
