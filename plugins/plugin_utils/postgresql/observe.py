@@ -99,8 +99,8 @@ class Answer:
     lease: dict[str, Any] | None = None
     #: seconds since a promotion was sent whose end is not known
     promoting_seconds: float | None = None
-    #: the plan's unit, where systemd has none of that name
-    no_unit: str = ""
+    #: the plan's unit, where systemd says that nothing runs in it
+    idle_unit: str = ""
 
 
 def parse(stdout: str) -> dict[str, Answer]:
@@ -143,7 +143,7 @@ def _answer(lines: list[str]) -> Answer:
         logins=dict(_login(line) for line in sections.get("login", [])),
         lease=lease.observed(sections.get("lease", [])),
         promoting_seconds=_age(sections.get("promoting", [])),
-        no_unit=unit.get("Id", "") if unit.get("ActiveState") in ("inactive", "failed") else "",
+        idle_unit=unit.get("Id", "") if unit.get("ActiveState") in ("inactive", "failed") else "",
     )
 
 

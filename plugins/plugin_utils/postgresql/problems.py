@@ -33,14 +33,14 @@ def of_a_silent_server(answer: Answer) -> Iterator[Problem]:
 def of_a_server(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
     """The server answers: its role, its settings, its logins to the others."""
     settings = server["settings"]
-    if answer.no_unit:
+    if answer.idle_unit:
         yield _problem(
-            "unit_unknown",
-            f"systemd knows no {answer.no_unit}",
+            "other_unit",
+            f"nothing runs in {answer.idle_unit}",
             "the unit that runs the server",
-            "nothing would keep the server down after a reboot, nor start it again",
+            "the server runs and not as this unit: masking it would not keep the server down after a reboot",
             PLANNED,
-            "correct cluster or unit in the plan",
+            "correct cluster or unit in the plan, or start the server by its unit",
         )
     if server["recovery"]:
         yield from _replay_problems(server)

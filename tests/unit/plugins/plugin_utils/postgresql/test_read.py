@@ -122,14 +122,16 @@ def test_a_planned_move_wants_the_old_primary_to_be_rewindable(server, settings,
     assert all("failover" not in problem.blocks for problem in seen.problems)
 
 
-@pytest.mark.parametrize("load", ["loaded", "masked", "not-found"])
-def test_a_server_that_is_not_run_by_the_plans_unit_is_not_moved(server, seen, load):
-    """A mask on a name that nothing has would keep nothing down after a reboot."""
-    said = seen(server("primary")).replace("LoadState=loaded", f"LoadState={load}\nId=postgresql@15-renamed.service")
+@pytest.mark.parametrize("active", ["active", "activating", "inactive", "failed"])
+def test_a_server_that_is_not_run_by_the_plans_unit_is_not_moved(server, seen, active):
+    """A mask on another unit would not keep it down after a reboot."""
+    said = seen(server("primary")).replace(
+        "ActiveState=inactive", f"ActiveState={active}\nId=postgresql@15-old.service"
+    )
     found = read.observation("db1", "dc1", "198.51.100.11", parse(said)["shop"])
-    assert [problem.rule for problem in found.problems] == (["unit_unknown"] if load == "not-found" else [])
+    assert [problem.rule for problem in found.problems] == ([] if active.startswith("activ") else ["other_unit"])
     for problem in found.problems:
-        assert "postgresql@15-renamed.service" in problem.measured
+        assert "postgresql@15-old.service" in problem.measured
         assert problem.blocks == ("switchover",)
 
 
