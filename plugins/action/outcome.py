@@ -19,6 +19,7 @@ LEFT_BEHIND = (
     "continuity_promoted",
     "continuity_rejoined",
     "service_freezing",
+    "continuity_endpoint_pointed",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",

@@ -95,6 +95,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_setting
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import allowed_degraded
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import (
     Inventory,
     NotFilledIn,
@@ -165,6 +166,8 @@ class LookupModule(LookupBase):
                 check_mode=bool(context.CLIARGS.get("check")),
                 run_id=extra.get("continuity_run_id"),
                 runs_directory=extra.get("continuity_runs_dir"),
+                allow_degraded=allowed_degraded(extra),
+                inventory=inventory.sources,
             )
         except ValueError as error:
             raise AnsibleError(str(error)) from None

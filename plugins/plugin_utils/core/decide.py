@@ -65,7 +65,7 @@ def _switchover(view: View, request: Request) -> Decision:
     stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
     primary = view.primary or stopped
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, request, target, rejoin=True), refused)
+        return _finish(view, request, target, refused, rejoin=True)
     refused += rules.switchover(view, request, primary, target)
     # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
     idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.is_replica]
@@ -82,7 +82,7 @@ def _failover(view: View, request: Request) -> Decision:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, request, target, rejoin=False), refused)
+        return _finish(view, request, target, refused, rejoin=False)
     refused += rules.failover(view, request, target)
     lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
     here = [other for other in view.others(target) if other.reachable and not other.is_replica]
@@ -110,6 +110,7 @@ def _rejoin(view: View, request: Request) -> Decision:
 def _assess(view: View, request: Request) -> Decision:
     """Would a planned move work right now, to where, and what stands in the way? Never any steps."""
     refused = [*rules.endpoints(view, request), *rules.one_primary(view), *fencing.mismatch(view)]
+    refused += holding.leases(view, request)
     target = view.target(request)
     if target is None:
         refused += rules.no_target(view, request)
@@ -118,16 +119,23 @@ def _assess(view: View, request: Request) -> Decision:
     return _decision(view, request, target, (), refused, old=view.primary)
 
 
-def _finish(view: View, request: Request, target: Observation, *, rejoin: bool) -> list[Step]:
+def _finish(view: View, request: Request, target: Observation, refused: list[Refusal], *, rejoin: bool) -> Decision:
     """The target is primary already: only what a cut-off run may have left undone.
 
     What this run still holds from before it was cut off is given back, or it would keep others out until it ends.
     """
     held = holding.own(view, request)
-    left: list[Step] = [] if view.reachable_endpoints_hold(target.address) and not held else _point(view)
+    clients_move = not view.reachable_endpoints_hold(target.address)
+    left = _point(view) if clients_move or held else []
+    if clients_move and not lineage.is_newest(view, target):
+        # Clients follow the record: as for a promotion, nobody else may take writes, and who gives no answer may
+        refused += [*fencing.sightings(view, target), *fencing.unfenced(view, request, target)]
+        silent = [o for o in fencing.may_be_primary(view, target) if fencing.usable(view, o)]
+        left = [*[Step("fence", other.member) for other in silent], *left]
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
-    return [*_leases(view), *left, Step("verify", target.member)] if left or held else []
+    steps = [*_leases(view), *left, Step("verify", target.member)] if left or held else []
+    return _decision(view, request, target, steps, refused)
 
 
 def _leases(view: View) -> list[Step]:

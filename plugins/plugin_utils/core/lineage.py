@@ -32,6 +32,12 @@ def stale_primary(view: View) -> Iterator[Refusal]:
         )
 
 
+def is_newest(view: View, target: Observation) -> bool:
+    """Nobody can have been promoted after it: its own promotion has the highest epoch that anything names."""
+    own = target.promotion or {}
+    return own.get("member") == target.member and int(own.get("epoch") or 0) >= max(1, view.epoch)
+
+
 def _moved_without(view: View, primary: Observation) -> tuple[str, str | None] | None:
     """An endpoint was switched under an epoch that never came to this member, which each primary of a run has held."""
     if primary.epoch is None:

@@ -94,7 +94,8 @@ def verb(files, run_ansible):
 
 def test_a_whole_run_in_wave_order(verb, files):
     inputs = ("scope=payments,accounts-db", "reason='power cut'", "continuity_run_id=drill-7")
-    given = [word for text in (*inputs, "continuity_runs_dir=elsewhere") for word in ("-e", text)]
+    settings = ("continuity_runs_dir=elsewhere", '{"continuity_outcome_allow_degraded": ["endpoint_stale"]}')
+    given = [word for text in (*inputs, *settings) for word in ("-e", text)]
     code, output, seen = verb(*given, "--check")
     assert code == 0, output
     assert [(line["host"], line["what"]) for line in seen[:2]] == [
@@ -110,6 +111,7 @@ def test_a_whole_run_in_wave_order(verb, files):
     assert last["directory"] == str(files / "elsewhere" / "drill-7")
     assert last["inputs"]["reason"] == "power cut"
     assert last["plan"]["id"] == "shop"
+    assert (last["allow_degraded"], last["inventory"]) == (["endpoint_stale"], ["hosts.yml", "plan.yml"])
     service = last["services"]["payments-db"]
     of_db1 = {"address": "198.51.100.11", "replication_address": "198.51.100.11"}
     of_db2 = {"address": "203.0.113.11", "replication_address": "203.0.113.132"}

@@ -210,3 +210,11 @@ def test_while_a_member_gives_no_answer_what_is_held_ends_by_itself() -> None:
     again = {"run": None, "verb": "failover", "target_site": "dc1", "run_id": "run-a"}
     decision = move(view(db2=lease("run-a"), db3=None), **again)
     assert decision.goal_reached, (rules(decision), decision.steps)
+
+
+def test_an_assessment_tells_of_a_lease_that_would_refuse_the_move() -> None:
+    """It alone may stand in the way: the claim of a run that was cut off is closed with the move of the record."""
+    decision = move(view(db2=lease("run-a")), None, verb="assess")
+    assert rules(decision) == ["lease_held"]
+    assert "-e continuity_run_id=run-a" in decision.refusals[0].hint
+    assert not move(view(db2=lease("run-a", left=0)), None, verb="assess").refused

@@ -146,6 +146,13 @@ def test_a_row_from_before_the_window_is_lost_all_the_same() -> None:
     assert found.loss.rows == (3, 4) and found.counts["acknowledged"] == 12
 
 
+def test_a_ledger_that_begins_after_the_change_knows_of_no_loss() -> None:
+    late = measure(rows("rrrbbbbbbbbbbbb"), expected=NEW, surviving=set(range(4, 16)), stable_for_seconds=0.5)
+    assert (late.loss.rows, late.loss.seconds, late.to_dict()["lost"]) == (None, None, None)
+    seen = measure(rows("arrbbbbbbbbbbbb"), expected=NEW, surviving=set(range(4, 16)), stable_for_seconds=0.5)
+    assert seen.loss.rows == (1,)
+
+
 def test_when_nothing_older_survived_the_lost_time_is_unknown() -> None:
     found = measure(rows("aaaabbbb"), surviving={5, 6, 7, 8}).to_dict()
     assert (found["lost"], found["lost_seconds"], found["lost_seconds_at_least"]) == (4, None, pytest.approx(0.3))

@@ -2,17 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
 
 import pytest
 
+from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import (
     ReportError,
     compare,
     compare_lines,
     history,
+    history_lines,
     newest,
     write,
 )
@@ -83,6 +87,45 @@ def test_what_cannot_be_compared_is_named(several):
         "unreported": "the run has no report.json",
     }
     assert "continuity_run_id=unreported" in found.skipped[-1].why
+
+
+def test_the_last_sights_beside_the_runs_are_no_foreign_run(several):
+    run.forget()
+    begun = run.begin(verb="failover", inputs={}, plan={}, services={}, runs_directory=str(several))
+    run.forget()
+    spine.remember(begun, "payments-db", Observation("db1", "dc1", reachable=True, running=True, role="primary"))
+    assert (several / "last_seen" / "payments-db.json").is_file()
+    assert "last_seen" not in {each.name for each in history(several).skipped}
+    (several / "last_seen" / "report.json").write_text("{")
+    assert "last_seen" in {each.name for each in history(several).skipped}
+
+
+def test_a_run_in_check_mode_is_compared_with_no_other(several, moved, report_of):
+    checked = moved("switchover", name="checked")
+    checked.run.update(run_id="checked", check_mode=True)
+    write(report_of(checked), checked.path)
+    found = history(several)
+    assert "checked" not in {each.run_id for each in found.runs}
+    assert "left out: checked: the run was in check mode (--check)" in "\n".join(history_lines(found))
+
+
+@pytest.mark.parametrize(
+    ("verb", "verdict", "measured", "told"),
+    [
+        ("assess", "passed", None, "outage -, loss -"),
+        ("rejoin", "failed", None, "outage -, loss -"),
+        ("failover", "refused", None, "outage -, loss -"),
+        ("drill", "nothing_to_do", None, "outage -, loss -"),
+        ("failover", "not_measured", None, "outage not measured of 1h, loss not measured of 0s"),
+        ("drill", "failed", None, "outage not measured of 1h, loss not measured of 0s"),
+        ("rejoin", "objective_missed", 2.41, "outage 2.41s of 1h, loss 2.41s of 0s"),
+        ("switchover", "refused", 2.41, "outage 2.41s of 1h, loss 2.41s of 0s"),
+    ],
+)
+def test_only_a_run_that_could_have_an_outage_is_not_measured(several, verb, verdict, measured, told):
+    changed = {"verb": verb, "verdict": verdict, "rto_seconds": measured, "rpo_seconds": measured}
+    (line,) = compare_lines([dataclasses.replace(compare(several)[0], **changed)])
+    assert line.endswith(f", {told}")
 
 
 def test_counts_stand_on_one_line(moved, report_of, tmp_path):
