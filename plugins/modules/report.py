@@ -43,8 +43,9 @@ options:
     default: []
   compare:
     description:
-      - Return and show all reported runs beside this one as well, oldest first, without those in check mode. With V(html) among the O(formats) they
-        are also drawn against their objectives on the page C(history.html) beside the runs' directories.
+      - Return and show all reported runs beside this one as well, oldest first, without those in check mode. With
+        V(html) among the O(formats) they are also drawn against their objectives on the page C(history.html) beside the
+        runs' directories.
     type: bool
     default: false
   show:
