@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from matplotlib.colors import to_rgb
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import format_time
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import (
     document,
     draw_objectives,
@@ -20,6 +22,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import (
     drawing,
     drawings,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import seconds_of
 
 START = 1_795_317_300.0  # when the runs of the fixtures began
 PATHS = [str(Path(drawing.__file__).parents[len(drawing.__name__.split(".")) - 1])]
@@ -106,6 +109,33 @@ def test_the_run_shows_every_step_and_what_the_client_saw(runs):
     assert list(good.get_data().values) == [count / length for count in service["client"]["acknowledged"]]
     assert list(bad.get_data().values) == [-count / length for count in service["client"]["refused"]]
     assert [text.get_text() for text in above.texts] == ["2.41s", "0.5s"]
+
+
+@pytest.mark.parametrize(
+    ("rejoin_later", "failback_lasts", "sides"),
+    [
+        (0.0, 0.1, ["left", "left", "left", "right"]),
+        (9.8, 0.1, ["left", "left", "right", "right"]),  # the rejoin begins just before the failback
+        (0.0, 12.0, ["left", "left", "left", "left"]),
+    ],
+)
+def test_the_name_of_a_stage_is_whole_however_short_the_stage_is(runs, rejoin_later, failback_lasts, sides):
+    service = copy.deepcopy(runs["passed"]["services"][0])
+    names = ["baseline", "failover", "rejoin", "failback"]
+    service["stages"] = [stage for stage in service["stages"] if stage["stage"] in names]
+    *_others, rejoin, failback = service["stages"]
+    for step in rejoin["steps"]:
+        step["began"] = format_time(seconds_of(step["began"]) + rejoin_later)
+    failback["steps"][-1]["seconds"] = failback_lasts
+    figure = draw_run.run_of("r", "services.0", service, START).figure
+    figure.draw_without_rendering()
+    texts = sorted(figure.axes[0].texts, key=lambda text: names.index(text.get_text()))
+    assert [(text.get_text(), text.get_ha()) for text in texts] == list(zip(names, sides, strict=True))
+    begun = [seconds_of(stage["steps"][0]["began"]) - START for stage in service["stages"]]
+    assert [text.get_position()[0] for text in texts] == pytest.approx(begun)
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(box.x0 >= 0 and box.x1 <= drawing.WIDTH for box in boxes)
+    assert [one for n, one in enumerate(boxes) if one.count_overlaps(boxes[n + 1 :])] == []
 
 
 def test_outages_stand_on_the_clock_of_the_run(runs):

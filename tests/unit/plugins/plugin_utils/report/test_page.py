@@ -233,6 +233,30 @@ def test_losses_that_nobody_counted_are_not_said_to_be_none(runs):
     assert "acknowledged" not in whole(set_at(report, "services.0.rpo.lost", None)).lower()
 
 
+@pytest.mark.parametrize(
+    ("at_least", "told"),
+    [
+        (60.0, "The longest outage was at least 1m (dead-db)."),
+        (2.41, "The longest outage was at least 2.41s (dead-db)."),  # it may still go on
+        (1.0, "The longest outage was 2.41s (ok-0)."),
+        (None, "The longest outage was 2.41s (ok-0)."),
+    ],
+)
+def test_the_longest_outage_may_be_one_whose_end_was_not_seen(runs, at_least, told):
+    report = several(runs, "ok-0", "dead-db", "ok-1")
+    report["services"][1]["rto"].update(measured_seconds=None, at_least_seconds=at_least)
+    assert told in whole(report)
+
+
+@pytest.mark.parametrize(("outcome", "start"), [("failed", "The failover of"), ("done", "payments-db was moved")])
+def test_an_outage_whose_end_was_not_seen_is_told_as_far_as_it_is_known(moved, report_of, outcome, start):
+    page = Page(document.render(report_of(moved(rto=30.0).canary(outage=None).outcome(2.2, outcome, message="x"))))
+    lead = squeezed(page.text).split(" Run ")[0]
+    assert start in lead and "; clients were without it for at least 1m; no acknowledged write was lost (0 of" in lead
+    assert "how long clients" not in lead
+    assert ("services.0.rto.at_least_seconds", "1m") in [(path, text) for path, _attributes, text in page.fields]
+
+
 def test_runs_that_move_nothing_have_a_sentence_of_their_own(make, report_of):
     def told(run):
         return squeezed(Page(document.render(report_of(run))).text)
@@ -376,6 +400,32 @@ def test_fifty_services_are_readable(runs):
     assert page.broken == [] and len(page.all("svg")) <= 2 + 3 * drawings.MOST_SERVICES
     assert 40 in drawings.detailed(many(runs))
     assert "drawn one by one" in text
+
+
+def ended(runs, *verdicts):
+    """A run whose services ended in these ways, in this order, each with a command of its own."""
+    report = several(runs, *(f"db-{number}" for number in range(len(verdicts))))
+    for service, verdict in zip(report["services"], verdicts, strict=True):
+        service.update(verdict=verdict, next_command=f"after-{verdict} {service['service']}")
+    return report
+
+
+def test_a_failed_service_is_not_hidden_behind_refused_ones(runs):
+    report = ended(runs, *["passed"] * 4, *["refused"] * 9, "failed")
+    head = document.render(report).split('<ul class="attention">')[1].split("</ul>")[0]
+    first, *others = [squeezed(Page(item).text) for item in head.split("<li>")[1:]]
+    assert "The failover of db-13 from dc1 to dc2 failed" in first and document.MARKS["failed"] in first
+    assert [re.search(r"db-\d+", each)[0] for each in others[:-1]] == [f"db-{number}" for number in range(4, 11)]
+    assert others[-1] == "and more: the table below has all of them."
+
+
+@pytest.mark.parametrize("passed", [3, 9])
+def test_the_command_of_a_failed_service_comes_first(runs, passed):
+    report = ended(runs, *["passed"] * passed, "failed")
+    head = Page(document.render(report).split("<h2>Run next</h2>")[1].split("<dl")[0])
+    wanted = [f"after-failed db-{passed}", "after-passed db-0", "after-passed db-1"]
+    assert re.findall(r"after-\w+ db-\d+", head.text) == wanted
+    assert "The other services have their commands below." in head.text
 
 
 def test_check_mode_a_changed_journal_and_no_service_are_said(runs):
