@@ -102,7 +102,7 @@ consumer: build lab  ## examples/consumer from the archive, with the rights of a
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)
 
 .PHONY: faults
-# Kill points and schedules take longer than CI has: there, and where faults are named, only the faults are tried.
+# All kill points and schedules take longer than CI has: there two kill points are tried, where faults are named none.
 faults: lab $(DEV)  ## break things in the lab while oracles watch, an hour (FAULTS="F01 F12", FAULTS=--core: 4 minutes)
 	tests/tools/faults $(FAULTS)
 
