@@ -153,11 +153,11 @@ def _stop_client(ledger: str, timeout: float) -> None:
     running = read(ledger).running or {}
     pid, mark = int(running.get("pid") or 0), str(running.get("pid_mark") or "")
     stop_file = Path(ledger.removesuffix(".jsonl") + ".stop")
-    stop_file.touch()
     try:
         for number, bound in ((signal.SIGTERM, timeout), (signal.SIGKILL, 1.0)):
             if pid and is_running(pid, mark):
                 os.kill(pid, number)
+            stop_file.touch()  # after the signal: which of them ended a client is always told the same way
             if _released(ledger, bound):
                 return
     finally:
