@@ -114,7 +114,8 @@ class ActionModule(action.Step):
             json.dump(world, file)
         with open("done.jsonl", "a") as file:
             print(json.dumps([args["service"], do, member["host"]]), file=file)
-        facts = {"arm": "continuity_armed", "promote": "continuity_promoted", "demote": "continuity_demoted"}
+        facts = {"arm": "continuity_armed", "promote": "continuity_promoted", "demote": "continuity_demoted",
+                 "rejoin": "continuity_rejoined"}
         said = {"changed": True, "armed": do == "arm",
                 "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
         return {**said, "ansible_facts": {facts[do]: said} if do in facts else {}}
@@ -171,8 +172,8 @@ def ask_device(do: str) -> str:
     )
 
 
-def lay(folder: Path, *, arms: bool = False, fenced: bool = False) -> None:
-    """Make the world: `db1` is primary of both services and `db2` follows."""
+def lay(folder: Path, *, arms: bool = False, fenced: bool = False, verifies: bool = False) -> None:
+    """Make the world: `db1` is primary of both services and `db2` follows. ``verifies``: an engine that verifies."""
     (folder / "hosts.yml").write_text(HOSTS)
     fence = ", fence: {role: acme.dr.fence_device}, members: [{host: db1, port: 1}, {host: db2, port: 1}]}"
     (folder / "plan.yml").write_text(PLAN.replace(", members: [db1, db2]}", fence) if fenced else PLAN)
@@ -193,7 +194,7 @@ def lay(folder: Path, *, arms: bool = False, fenced: bool = False) -> None:
         (tasks / f"{name}.yml").write_text(task("observe", "engine_members"))
     for name in ("arm", "verify"):
         (tasks / f"{name}.yml").write_text("[]\n")
-    for name in ("demote", "promote", "rejoin", *(["arm"] if arms else [])):
+    for name in ("demote", "promote", "rejoin", *(["arm"] if arms else []), *(["verify"] if verifies else [])):
         (tasks / f"{name}.yml").write_text(task(name, "engine_member", ", service: '{{ engine_service }}'"))
 
 

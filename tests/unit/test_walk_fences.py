@@ -60,6 +60,15 @@ def test_what_is_armed_may_have_promoted_unless_it_was_disarmed(tmp_path, walk, 
     assert ("promote db1" in acts, ended["undone"]) == (started, started), ended["output"]
 
 
+def test_a_walk_that_brought_a_member_back_did_not_refuse(tmp_path, walk):
+    fake_world.lay(tmp_path, verifies=True)
+    moved = {name: {"primary": "db2", "stopped": ["db1"]} for name in ("payments-db", "accounts-db")}
+    (tmp_path / "world.json").write_text(json.dumps(moved))
+    acts, ended = walk("rejoin", TEST_REFUSING="verify db2")
+    assert "rejoin db1" in acts, ended["output"]
+    assert ended["state"] == "failed", "refused means that nothing was changed, or that it was undone"
+
+
 def test_after_a_promotion_nothing_is_undone_whatever_the_target_says(tmp_path, walk):
     fake_world.lay(tmp_path)
     # Its answer came from the promotion that was done; asking again names a replica, as by a server that restarts
