@@ -20,7 +20,7 @@ PYTEST_ARGS ?= -q
 WORKERS ?= auto
 BENCH_ROUNDS ?= 5
 BENCH_CASES ?=
-STAGES ?= lint types unit docs-lint docs build sanity importer unit-oldest lab molecule verbs consumer
+STAGES ?= lint types docs-lint docs build sanity importer lab molecule unit unit-oldest verbs consumer
 
 # The environment's programs come first on PATH: Molecule calls plain `pytest`, and another one would not know its arguments.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -83,7 +83,7 @@ drill: lab  ## kill a primary under load, fail over, verify, fail back, report (
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 .PHONY: test unit unit-oldest molecule verbs consumer
-test: $(DEV) collection  ## everything, fast things first, with the time of each (STAGES="lint unit")
+test: $(DEV) collection  ## everything, with the time of each (STAGES="lint unit")
 	python tests/tools/stages.py $(STAGES)
 
 unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
@@ -131,7 +131,7 @@ docs-lint: $(DEV) collection  ## plugin, role and changelog documentation
 docs: $(DEV) collection  ## the reference as HTML, in build/docs; a warning fails
 	tests/tools/docs_build build/docs
 
-sanity: $(DEV)  ## ansible-test sanity on a copy of the tree
+sanity: $(DEV) packages  ## ansible-test sanity on a copy of the tree
 	python tests/tools/sanity.py $(COPY)
 
 build: $(DEV)  ## the collection's archive, in build/dist

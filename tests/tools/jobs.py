@@ -1,6 +1,8 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run commands one after another for a person: how each went, what it said last, how long it took, and a summary.
+"""Run commands for a person: how each went, what it said last, how long it took, and a summary.
+
+They run one after another, but for those that are told to run beside another one.
 
 Everything a command says goes to its log below ``build/log``; the end of it is shown where the command failed. What
 comes after a failure still runs (a person wants all findings, not the first) unless it needs what failed. A command
@@ -12,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +33,8 @@ class Job:
 
     ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its
     output, for commands that call it a success when they left something out. Where it ``may_skip``, a success
-    whose last line is "skipped: <reason>" is called that, and no failure.
+    whose last line is "skipped: <reason>" is called that, and no failure. ``beside`` names a job during which this one
+    runs, after the others that do: for work that neither shares nor measures anything.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Job:
     needs: str = ""
     refused: str = ""
     may_skip: bool = False
+    beside: str = ""
 
     @property
     def log(self) -> Path:
@@ -82,20 +87,46 @@ def end_of(log: Path) -> str:
     return "\n".join([*(f"    {line}" for line in lines), f"    -- all of it: {log}"])
 
 
+class Course:
+    """How a number of jobs went so far."""
+
+    def __init__(self) -> None:
+        self.outcome: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+
+    def take(self, jobs: Sequence[Job]) -> None:
+        """Run jobs one after another and tell how each went."""
+        for job in jobs:
+            self.outcome[job.name], self.seconds[job.name] = self._one(job)
+            print(self._said(job), flush=True)
+
+    def _said(self, job: Job) -> str:
+        outcome = self.outcome[job.name]
+        if outcome == "not run":
+            return f"{job.name}: not run, {job.needs} {self.outcome[job.needs].lower()}"
+        said = f"{job.name}: {outcome} in {self.seconds[job.name]:.0f} s  {last_words(job.log)}"
+        return f"{said}\n{end_of(job.log)}" if outcome == "FAILED" else said
+
+    def _one(self, job: Job) -> tuple[str, float]:
+        if self.outcome.get(job.needs, "ok") != "ok":
+            return "not run", 0.0
+        print(f"{job.name} ...", flush=True)
+        return run(job)
+
+
 def run_all(jobs: Sequence[Job]) -> int:
     """Run the jobs and print the summary; return the exit code: 1 if any of them failed or could not run."""
-    outcome: dict[str, str] = {}
-    seconds: dict[str, float] = {}
+    started = time.monotonic()
+    course = Course()
+    names = {job.name for job in jobs}
     for job in jobs:
-        if outcome.get(job.needs, "ok") != "ok":
-            outcome[job.name], seconds[job.name] = "not run", 0.0
-            print(f"{job.name}: not run, {job.needs} {outcome[job.needs].lower()}", flush=True)
+        if job.beside in names:
             continue
-        print(f"{job.name} ...", flush=True)
-        outcome[job.name], seconds[job.name] = run(job)
-        print(f"{job.name}: {outcome[job.name]} in {seconds[job.name]:.0f} s  {last_words(job.log)}", flush=True)
-        if outcome[job.name] == "FAILED":
-            print(end_of(job.log), flush=True)
+        beside = threading.Thread(target=course.take, args=([each for each in jobs if each.beside == job.name],))
+        beside.start()
+        course.take([job])
+        beside.join()
+    outcome, seconds = course.outcome, course.seconds
     width = max(len(job.name) for job in jobs)
     print()
     for job in jobs:
@@ -103,7 +134,7 @@ def run_all(jobs: Sequence[Job]) -> int:
         print(f"  {job.name:<{width}}  {outcome[job.name]:<7} {seconds[job.name]:6.0f} s{reason}")
     skipped = sum(word == "skipped" for word in outcome.values())
     bad = sum(word != "ok" for word in outcome.values()) - skipped
-    print(f"  {'all of it':<{width}}  {'':<7} {sum(seconds.values()):6.0f} s")
+    print(f"  {'all of it':<{width}}  {'':<7} {time.monotonic() - started:6.0f} s")
     more = f", {skipped} skipped" if skipped else ""
     print(f"{len(jobs) - bad - skipped} passed, {bad} failed{more}", flush=True)
     return 1 if bad else 0

@@ -21,8 +21,8 @@ def somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def shell(name: str, script: str, needs: str = "", refused: str = "") -> Job:
-    return Job(name, ["sh", "-c", script], needs, refused)
+def shell(name: str, script: str, needs: str = "", refused: str = "", beside: str = "") -> Job:
+    return Job(name, ["sh", "-c", script], needs, refused, beside=beside)
 
 
 def test_everything_passes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,6 +47,25 @@ def test_what_needs_a_failed_job_does_not_run(capsys: pytest.CaptureFixture[str]
     assert run_all([shell("lab", "exit 1"), shell("molecule", "touch ran", needs="lab")]) == 1
     assert "molecule: not run, lab failed" in capsys.readouterr().out
     assert not Path("ran").exists()
+
+
+def test_a_job_runs_beside_another_and_neither_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    wait = "for try in $(seq 500); do [ -e {} ] && exit 0; sleep 0.02; done; exit 1"
+    # Each ends only when it sees the other: one after another they could not.
+    lint = shell("lint", "touch lint; " + wait.format("stories"), beside="molecule")
+    types = shell("types", "touch types; exit 1", beside="molecule")
+    molecule = shell("molecule", "touch stories; " + wait.format("types"))
+    verbs = shell("verbs", "test -e types")
+    assert run_all([lint, types, molecule, verbs]) == 1
+    said = capsys.readouterr().out
+    assert all(f"{name}: ok" in said for name in ("lint", "molecule", "verbs"))
+    assert "types: FAILED" in said
+    assert said.endswith("3 passed, 1 failed\n")
+
+
+def test_a_job_whose_neighbour_was_not_asked_for_runs_alone() -> None:
+    assert run_all([shell("lint", "touch ran", beside="molecule")]) == 0
+    assert Path("ran").exists()
 
 
 def test_a_success_that_left_something_out_is_a_failure() -> None:
