@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import docker
 from engine import apt_install
@@ -86,7 +87,8 @@ def _parent_available(client: docker.DockerClient) -> bool:
         pass
     try:
         # The engine retries for minutes where packets are dropped: ask ourselves first, with a bound.
-        socket.create_connection(("registry-1.docker.io", 443), timeout=3).close()
+        registry = urlsplit(client.info()["IndexServerAddress"]).hostname
+        socket.create_connection((registry, 443), timeout=3).close()
         client.images.pull(PARENT)
         return True
     except (OSError, docker.errors.DockerException) as error:
