@@ -9,7 +9,6 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import containers
@@ -17,7 +16,7 @@ import engine
 import harness
 from topology import PREFIX
 
-from benchmarks.where import CHECKOUT, STATE
+from benchmarks.where import STATE
 
 RUNS = STATE / "runs"
 LIMIT_SECONDS = 240.0
@@ -27,23 +26,6 @@ class CommandFailed(Exception):
     """A command ended with an error; the text is the end of what it said."""
 
 
-def ended(
-    words: list[str], limit_seconds: float, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in the checkout, without input, and wait for its end; `stdout` holds both streams."""
-    return subprocess.run(
-        words,
-        cwd=CHECKOUT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=limit_seconds,
-        check=False,
-    )
-
-
 def ansible(words: list[str]) -> float:
     """Run a command and return its wall time. Raises CommandFailed."""
     with tempfile.TemporaryDirectory(prefix="bench-ssh-") as sockets:
@@ -51,7 +33,7 @@ def ansible(words: list[str]) -> float:
         if "BENCH_COLLECTIONS" in os.environ:  # the guard's copy, with a delay in it
             environment["ANSIBLE_COLLECTIONS_PATH"] = os.environ["BENCH_COLLECTIONS"]
         started = time.monotonic()
-        done = ended(words, LIMIT_SECONDS, environment)
+        done = harness.ended(words, LIMIT_SECONDS, environment)
         seconds = time.monotonic() - started
     if done.returncode != 0:
         raise CommandFailed(f"{' '.join(words[:3])} ended with {done.returncode}: {done.stdout[-2500:]}")

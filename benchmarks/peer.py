@@ -13,7 +13,7 @@ import harness
 
 from benchmarks import shells
 from benchmarks.case import Acted, Case, timed
-from benchmarks.commands import CommandFailed, boot, docker, ended
+from benchmarks.commands import CommandFailed, boot, docker
 from benchmarks.places import NotReady, Place
 
 FIRST, SECOND, ARBITER = "bench1", "bench2", "bench0"
@@ -29,7 +29,7 @@ echo 'no primary on port {port} within a minute' && exit 1
 def as_postgres(machine: str, command: str, seconds: float = 120.0) -> str:
     """Run a shell command as postgres in a machine of the peers. Raises CommandFailed with what it said."""
     words = ["docker", "exec", "-u", "postgres", "-w", "/var/lib/postgresql", f"continuity-lab-{machine}"]
-    done = ended([*words, "/bin/sh", "-c", command], seconds)
+    done = harness.ended([*words, "/bin/sh", "-c", command], seconds)
     if done.returncode != 0:
         raise CommandFailed(f"{machine}: `{command}` ended with {done.returncode}: {done.stdout[-2000:]}")
     return done.stdout

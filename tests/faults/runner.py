@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from topology import CHECKOUT
+import harness
 
 from tests.faults import plugin, results
 from tests.faults.catalogue import Fault
@@ -76,17 +75,7 @@ def _program(fault: Fault, seed: int) -> Told:
 
 
 def _ended(words: list[str], more: Mapping[str, str]) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=CHECKOUT,
-        env={**os.environ, **more},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=LIMIT_SECONDS,
-        check=False,
-    )
+    done = harness.ended([sys.executable, *words], LIMIT_SECONDS, {**os.environ, **more})
     return done.returncode, done.stdout
 
 

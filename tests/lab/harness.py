@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,19 +93,27 @@ def run_playbook(path: Path, *arguments: str, timeout: float = 240.0) -> Result:
     return Result(*_run(["ansible-playbook", "-i", str(INVENTORY / "hosts.yml"), str(path), *options], timeout))
 
 
+def ended(
+    words: Sequence[str], limit_seconds: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout, without input, and wait for its end; ``stdout`` holds both streams."""
+    return subprocess.run(
+        words,
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=limit_seconds,
+        check=False,
+    )
+
+
 def _run(words: list[str], timeout: float) -> tuple[int, str, float]:
     """Exit code, output and wall time of a command."""
     started = time.monotonic()
-    done = subprocess.run(
-        words,
-        cwd=CHECKOUT,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout,
-        check=False,
-    )
+    done = ended(words, timeout, environment())
     return done.returncode, done.stdout, time.monotonic() - started
 
 
