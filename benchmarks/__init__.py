@@ -7,7 +7,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The lab's own modules (tests/lab) are used as the lab's commands use them: by their plain names.
-_LAB = str(Path(__file__).resolve().parents[1] / "tests" / "lab")
-if _LAB not in sys.path:
-    sys.path.append(_LAB)
+# The lab's own modules (tests/lab) are used as the lab's commands use them: by their plain names. The collection has
+# its import name below build/collections (`make collection`).
+_CHECKOUT = Path(__file__).resolve().parents[1]
+for _folder in (_CHECKOUT / "tests" / "lab", _CHECKOUT / "build" / "collections"):
+    if str(_folder) not in sys.path:
+        sys.path.append(str(_folder))

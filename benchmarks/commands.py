@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import containers
@@ -26,10 +27,11 @@ class CommandFailed(Exception):
     """A command ended with an error; the text is the end of what it said."""
 
 
-def ansible(words: list[str]) -> float:
-    """Run a command and return its wall time. Raises CommandFailed."""
+def ansible(words: list[str], settings: Mapping[str, str] | None = None) -> float:
+    """Run a command, with settings of Ansible beside the usual, and return its wall time. Raises CommandFailed."""
     with tempfile.TemporaryDirectory(prefix="bench-ssh-") as sockets:
-        environment = {**harness.environment(), "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
+        environment = {**harness.environment(), **(settings or {}), "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # where it is set: an operator's Python keeps what it compiled
         if "BENCH_COLLECTIONS" in os.environ:  # the guard's copy, with a delay in it
             environment["ANSIBLE_COLLECTIONS_PATH"] = os.environ["BENCH_COLLECTIONS"]
         started = time.monotonic()

@@ -39,9 +39,9 @@ import time
 _undelayed = ActionModule._switch
 
 
-def _delayed(self, args):
+def _delayed(self, *given):
     time.sleep({seconds})
-    return _undelayed(self, args)
+    return _undelayed(self, *given)
 
 
 ActionModule._switch = _delayed

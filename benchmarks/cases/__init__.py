@@ -5,12 +5,22 @@
 from __future__ import annotations
 
 from benchmarks.case import Case
-from benchmarks.cases import ansible, continuity, floor, patroni, pg_auto_failover, playbook, repmgr, scale
+from benchmarks.cases import (
+    ansible,
+    continuity,
+    floor,
+    large,
+    patroni,
+    pg_auto_failover,
+    playbook,
+    repmgr,
+    scale,
+)
 from benchmarks.peer import Peer, PeerCase
 
 ALL: dict[str, Case] = {
     case.name: case
-    for module in (floor, continuity, playbook, repmgr, patroni, pg_auto_failover, ansible, scale)
+    for module in (floor, continuity, playbook, repmgr, patroni, pg_auto_failover, ansible, large, scale)
     for case in module.CASES
 }
 #: Those that take minutes; run when they are named, or with BENCH_CASES=all.

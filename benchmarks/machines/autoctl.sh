@@ -2,7 +2,7 @@
 # pg_auto_failover's nodes, as postgres: autoctl.sh monitor|node
 set -eu
 cd /opt/continuity-bench
-export PATH=/usr/lib/postgresql/15/bin:$PATH
+export PATH="/usr/lib/postgresql/15/bin:$PATH"
 own=$(ip -4 -o addr | sed -n 's/.*inet \(203\.0\.113\.14[0-9]\).*/\1/p')
 data=/var/lib/postgresql/15/autoctl
 [ ! -e "$data/postmaster.pid" ] || pg_ctl stop -D "$data" -m immediate > /dev/null || true

@@ -5,11 +5,13 @@ cd /opt/continuity-bench
 bin=/usr/lib/postgresql/15/bin
 numbers=$(seq -f %02g 1 "$2")
 units=$(for n in $numbers; do echo "postgresql@15-s$n.service"; done)
+# shellcheck disable=SC2086  # a list of units
+each() { systemctl "$@" $units; }
 as() { runuser -u postgres -- "$@"; }
 ask() { as "$bin/psql" -XAqt -h /var/run/postgresql -p "60$1" -d postgres -c "$2"; }
 
 forget() { # what a broken run has left
-    systemctl unmask --quiet $units
+    each unmask --quiet
     for n in $numbers; do
         pg_dropcluster --stop 15 "s$n" 2> /dev/null || true
         rm -rf "/var/lib/postgresql/15/s$n" "/etc/postgresql/15/s$n"
@@ -33,7 +35,7 @@ primary)
     forget
     for n in $numbers; do configure "$n"; done
     systemctl daemon-reload
-    systemctl start $units
+    each start
     for n in $numbers; do
         ask "$n" "CREATE ROLE replicator LOGIN REPLICATION;
             GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean),
@@ -50,10 +52,10 @@ standby)
         configure "$n"
     done
     systemctl daemon-reload
-    systemctl start $units
+    each start
     ;;
-start) systemctl start $units ;;
-stop) systemctl stop $units ;;
+start) each start ;;
+stop) each stop ;;
 state) # one word a cluster: streaming (a primary with its standby), alone, standby
     for n in $numbers; do
         ask "$n" "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN EXISTS (SELECT FROM pg_stat_replication

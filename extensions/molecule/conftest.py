@@ -134,6 +134,18 @@ def last_report(place: Path) -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture
+def measurements(last_report: Callable[[str], dict[str, Any]], place: Path) -> Callable[[str], dict[str, Any]]:
+    """What the canary of the newest run of a verb has measured, by stage: ``measurements("drill")``."""
+
+    def measurements(verb: str) -> dict[str, Any]:
+        report = last_report(verb)
+        file = story.place(place) / "runs" / report["run_id"] / "canary" / f"{report['services'][0]['service']}.json"
+        return {each["stage"]: each for each in json.loads(file.read_text(encoding="utf-8"))["measurements"]}
+
+    return measurements
+
+
+@pytest.fixture
 def said(place: Path) -> dict[str, harness.Result]:
     """What the story's verb said in check mode, for real and a second time (changes_nothing.yml)."""
     return {mode: story.kept(place, mode) for mode in ("check", "first", "second")}

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, refusal_text
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.hold_off import newest_record
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Request
@@ -41,7 +42,7 @@ class ActionModule(Step):
         decision = decide(view, self._drilled(request, current, task_vars))
         if self.stage(task_vars) == "baseline":
             decision = exercise(decision)
-        self._display.display(f"{args['service']}: {text(decision)}")
+        self._display.display(shown(f"{args['service']}: {text(decision)}"))
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
         data = {
@@ -120,10 +121,18 @@ def _short(seen: Any) -> dict[str, Any]:
     return {**{key: getattr(seen, key) for key in keys}, **engine, "followers": dict(seen.followers)}
 
 
+def shown(words: str) -> str:
+    """The words on lines that no terminal wraps; what follows the first is indented."""
+    return textwrap.fill(words, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def text(decision: Decision) -> str:
-    """The decision for a person: what is done in which order, or every reason why not."""
+    """The decision for a person: what is done in which order, or which rules stand against it.
+
+    What was measured, the limits and what to do next are told by the summary, where the run ends.
+    """
     if decision.refused:
-        return refusal_text(decision.refusals)
+        return f"refused, nothing was changed: {', '.join(dict.fromkeys(r.rule for r in decision.refusals))}"
     if decision.verb == "assess":
         where = f"could be moved now, {decision.from_member} -> {decision.to_member}"
         return "; ".join(filter(None, [where, decision.redundancy, *decision.evidence[-1:]]))

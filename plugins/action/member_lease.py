@@ -68,7 +68,7 @@ class ActionModule(Step):
         return min(int(args["seconds"]), left)
 
     def progress_subject(self, args: Mapping[str, Any]) -> str | None:
-        return f"{self._task.delegate_to or ''}{'' if args['state'] == 'held' else ' given back'}".strip()
+        return f"{self._task.delegate_to or ''}{'' if args['state'] == 'held' else ' returned'}".strip()
 
 
 def quiet_seconds() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import watched
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.walk import layout, stopped_by
 
 #: Facts that a step of an earlier stage of this run left behind; a new walk begins without them.
@@ -45,7 +46,9 @@ class ActionModule(Step):
         current = run.current()
         if current is None or service not in current.services:
             raise StepFailed(f"{service} is not in this run; outcome is a step of the verbs", reason="no_run")
-        decision = (task_vars.get("ansible_facts") or {}).get("continuity_decision") or {}
+        facts_before = task_vars.get("ansible_facts") or {}
+        decision = facts_before.get("continuity_decision") or {}
+        endpoints = facts_before.get("continuity_endpoint_observed") or {}
         outcomes = {
             name: (task_vars["hostvars"][name].get("ansible_facts") or {}).get("continuity_outcome") or {}
             for name in current.services[service]["depends_on"]
@@ -55,7 +58,8 @@ class ActionModule(Step):
         steps = layout(decision)
         ready = bool(decision.get("steps")) and not blocked
         plan = current.services[service]
-        facts = {
+        unstarted = self._unstarted(decision, blocked)
+        facts: dict[str, Any] = {
             "continuity_walk": {
                 "steps": steps,
                 "proceed": ready and not self.check_mode,
@@ -67,9 +71,14 @@ class ActionModule(Step):
                 "directory": current.directory,
                 "started": time.time(),
                 "minimum_epoch": max(int(decision.get("epoch") or 1) - 1, 0),
+                "gives_back": self._gives_back(decision, unstarted),
+                # Known once: each of the fifty places that ask for it would find it out anew, some of them in an outage
+                "answering": [name for name, seen in endpoints.items() if seen.get("reachable")],
             },
-            "continuity_outcome": self._unstarted(decision, blocked),
+            "continuity_outcome": unstarted,
             **{name: {} for name in LEFT_BEHIND},
+            # Proof of an earlier walk is none for this one, but the canary goes on watching what it proved
+            watched.BEFORE: watched.windows(facts_before),
         }
         return {
             "changed": ready and self.check_mode,
@@ -78,6 +87,11 @@ class ActionModule(Step):
             "outcome": facts["continuity_outcome"],
             "ansible_facts": facts,
         }
+
+    def _gives_back(self, decision: Mapping[str, Any], unstarted: Mapping[str, Any]) -> list[str]:
+        """Where this run, refused, leaves nothing behind of what it took before it was cut off."""
+        refused = unstarted["state"] == "refused" and not self.check_mode
+        return list(decision.get("gives_back") or ()) if refused else []
 
     @staticmethod
     def _unstarted(decision: Mapping[str, Any], blocked: str) -> dict[str, Any]:

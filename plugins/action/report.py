@@ -45,7 +45,11 @@ class ActionModule(Step):
             "runs": [dataclasses.asdict(each) for each in found.runs],
         }
         if args["fail_on"] and made["fails"]:
-            raise StepFailed(report.failure_text(made, path), reason=made["verdict"], **result)
+            tell = report.failure_text
+            if args["show"]:  # Ansible prints all of a failed result: what was shown a moment ago is not said again
+                tell = report.failure_line
+                del result["summary_lines"]
+            raise StepFailed(tell(made, path), reason=made["verdict"], **result)
         return result
 
     @staticmethod

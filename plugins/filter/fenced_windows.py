@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.watched import windows
 
 DOCUMENTATION = r"""
 name: fenced_windows
@@ -15,42 +16,30 @@ author: continuity.dr contributors (@continuity-dr)
 description:
   - A write that a member acknowledged after it was proven fenced means that the fence did not hold. The result is what
     the option O(continuity.dr.canary#module:fenced) takes.
+  - It holds every proof of this run, of earlier walks as well, until a walk has the member serve again.
 options:
   _input:
-    description: The members of a service by name, each with C(address) and optionally C(replication_address).
-    type: dict
-    required: true
-  fenced:
-    description: For each fenced member the time of the proof, in seconds since 1970.
+    description: The facts of a service, as the steps of a verb leave them behind.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-# as a variable or as an argument of continuity.dr.canary
-fenced: "{{ {'db1': {'address': '198.51.100.11'}} | continuity.dr.fenced_windows({'db1': 1795318476.6}) }}"
-# => [{"addresses": ["198.51.100.11"], "since": "1795318476.6"}]
+# in a task on a service's host, as an argument of continuity.dr.canary
+fenced: "{{ ansible_facts | continuity.dr.fenced_windows }}"
+# => [{"member": "db1", "addresses": ["198.51.100.11"], "since": "1795318476.6"}]
 """
 
 RETURN = r"""
 _value:
-  description: One entry for each fenced member, with C(addresses) and C(since).
+  description: One entry for each proof, with C(member), C(addresses), C(since) and, where it serves again, C(until).
   type: list
   elements: dict
 """
-
-
-def fenced_windows(members: Mapping[str, Mapping[str, Any]], fenced: Mapping[str, float]) -> list[dict[str, Any]]:
-    """See DOCUMENTATION."""
-    found = []
-    for name, since in sorted(fenced.items()):
-        addresses = {members[name]["address"], members[name].get("replication_address") or members[name]["address"]}
-        found.append({"addresses": sorted(addresses), "since": str(since)})
-    return found
 
 
 class FilterModule:
     """The filter under its name."""
 
     def filters(self) -> dict[str, Any]:
-        return {"fenced_windows": fenced_windows}
+        return {"fenced_windows": windows}

@@ -40,8 +40,9 @@ options:
     choices: [continuity.dr.plan]
   plan:
     description: What this plan is and who answers for it. C(id) and C(environment) (V(drill) or V(production)) are
-      required. Faults are injected only in an environment V(drill). C(title), C(owner), C(version), C(allowances)
-      (C(detection), C(decision)) and C(review) (C(every), C(last)) are optional.
+      required. Faults are injected only in an environment V(drill). C(title), C(owner), C(version), C(hold_off) (how
+      long after a promotion another failover waits for a person; 30 minutes), C(allowances) (C(detection),
+      C(decision)) and C(review) (C(every), C(last)) are optional.
     type: dict
     required: true
   sites:
@@ -56,9 +57,24 @@ options:
     type: dict
     required: true
   services:
-    description: What fails over as a unit, by name. C(function), C(engine) and C(members) are required. C(endpoints),
-      C(fence), C(backup), C(canary), C(depends_on), C(objectives) and C(title) are optional. C(engine), C(fence),
-      C(backup) and each endpoint name a C(role).
+    description:
+      - What fails over as a unit, by name. C(function), C(engine) and C(members) are required. C(endpoints), C(fence),
+        C(witnesses), C(hold_off), C(backup), C(canary), C(depends_on), C(objectives) and C(title) are optional.
+      - C(engine), C(fence), C(backup) and each of C(endpoints) name a C(role), by its full name. Roles of other
+        collections may have keys of their own.
+      - C(engine) has what all members have in common, a member (C(host), or its name alone) what differs, C(cluster),
+        C(port), C(data_directory), C(config_file), C(bin_directory), C(socket_directory), C(unit), C(user) and
+        C(replication) (C(user)). C(address) and C(replication_address) stand in a member alone, where they are not
+        its V(ansible_host).
+      - Each of C(endpoints) has a C(name), and C(zone), C(type), C(servers), C(port), C(ttl), C(authoritative) and
+        C(key) (C(name), C(secret), C(algorithm)).
+      - C(fence) is one or a list in the order in which they are tried, each with the weakest evidence that counts
+        (C(min_level)). C(witnesses) are other machines that look whether a member which cannot be reached still
+        answers. C(hold_off) stands in place of the plan's.
+      - C(backup) says how often (C(every)). C(objectives) has what differs from the function's (C(rto), C(rpo),
+        C(mtpd)).
+      - C(canary), a client that measures, has C(database), C(table), C(role), C(password), C(rate), C(sslmode),
+        C(port), C(resolvers), C(max_rows), C(max_duration) and C(stable_for).
     type: dict
     required: true
 seealso:

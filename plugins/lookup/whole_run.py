@@ -86,19 +86,21 @@ from ansible.vars.manager import VariableManager
 from jinja2.exceptions import TemplateError
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run as runs
+from ansible_collections.continuity.dr.plugins.plugin_utils import warm
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_settings import (
     cache_findings,
     connection_findings,
     progress_findings,
     version_findings,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import secrets_of, without_secrets
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import allowed_degraded
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import (
     Inventory,
     NotFilledIn,
+    keys_needed,
     whole_run,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.questions import for_fences, for_witnesses
@@ -107,6 +109,10 @@ PLAN = "continuity_plan"
 SERVICE = "continuity_service"
 #: No host, and no warning that a host is not there.
 NOBODY = ["localhost", "!localhost"]
+KEY_NEEDED = (
+    "a file, a variable or a vault password that is there now. Without the key nothing can be claimed; only where "
+    "that must not stop the run: -e waive=arbiter_unreachable"
+)
 UNFILLED = (AnsibleError, TemplateError)  # an undefined variable inside of a mapping is met late, as Jinja's own error
 
 
@@ -155,8 +161,11 @@ class LookupModule(LookupBase):
         errors += version_findings(ansible_version)
         if whole is not None:
             errors += connection_findings(whole.services, whole.members, reader.connections)
+            if keys_needed(verb, whole.inputs):
+                errors += [text for name in whole.services for text in reader.keys_missing(name)]
         if whole is None or inventory.plan is None or errors:
             raise AnsibleError(f"{verb} does not begin, nothing was contacted:\n  " + "\n  ".join(errors))
+        warm.load(sorted(set(reader.connections.values())))
         try:
             return runs.begin(
                 verb=verb,
@@ -168,6 +177,7 @@ class LookupModule(LookupBase):
                 runs_directory=extra.get("continuity_runs_dir"),
                 allow_degraded=allowed_degraded(extra),
                 inventory=inventory.sources,
+                vault=_vault_options(context.CLIARGS),
             )
         except ValueError as error:
             raise AnsibleError(str(error)) from None
@@ -192,6 +202,9 @@ class _Reader:
         self._hostvars = variables.get("hostvars") or _live_hostvars(loader)
         #: how Ansible reaches each host that was read
         self.connections: dict[str, str] = {}
+        #: of each service that was read, as they stand in the plan
+        self._secrets: dict[str, list[tuple[str, Any]]] = {}
+        self._filled_in_once: set[str] = set()
 
     def inventory(self) -> Inventory:
         plan = self._plan()
@@ -215,6 +228,7 @@ class _Reader:
         """`continuity_service` with its templates filled in; secrets are cut off first and stay closed."""
         variables = self._hostvars.raw_get(name)
         self.connections[name] = str(variables.get("ansible_connection"))
+        self._secrets[name] = list(secrets_of(variables[SERVICE].get("endpoints"), f"services.{name}.endpoints"))
         service = without_secrets(variables[SERVICE])
         try:
             plain: Mapping[str, Any] = self._filled_in(name, {**variables, SERVICE: service}, SERVICE)
@@ -235,6 +249,26 @@ class _Reader:
             except UNFILLED as error:
                 yield finding(path, f"the template {text} cannot be filled in: {_reason(error)}")
 
+    def keys_missing(self, name: str) -> list[str]:
+        """An error for each secret of its endpoints that cannot be filled in. What is filled in is dropped at once."""
+        found = []
+        for path, secret in self._secrets[name]:
+            if isinstance(secret, str) and secret in self._filled_in_once:
+                continue  # the same template in another service: reading it for each would delay a failover
+            wrong = self._wrong_with(name, secret)
+            if wrong:
+                found.append(finding(path, wrong, KEY_NEEDED))
+            elif isinstance(secret, str):
+                self._filled_in_once.add(secret)
+        return found
+
+    def _wrong_with(self, name: str, secret: Any) -> str:
+        try:
+            given = self._filled_in(name, {**self._hostvars.raw_get(name), SERVICE: secret}, SERVICE)
+        except UNFILLED as error:
+            return f"cannot be filled in: {_reason(error)}"
+        return "" if str(given).strip() else "is empty"
+
     def _address(self, host: str) -> str:
         try:
             variables = self._hostvars[host]
@@ -244,6 +278,15 @@ class _Reader:
         except UNFILLED as error:
             wrong = f"its template cannot be filled in: {_reason(error)}"
             raise NotFilledIn([finding(f"{host}.ansible_host", wrong)]) from None
+
+
+def _vault_options(arguments: Mapping[str, Any]) -> list[str]:
+    """What was typed to open the vault, word by word; a password itself is never among it."""
+    words = ["--ask-vault-password"] if arguments.get("ask_vault_pass") else []
+    for option in ("--vault-id", "--vault-password-file"):
+        given = arguments.get(option.removeprefix("--").replace("-", "_") + "s") or ()
+        words += [word for each in given for word in (option, str(each))]
+    return words
 
 
 def _live_hostvars(loader: Any) -> HostVars:
@@ -279,7 +322,8 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def _reason(error: Exception) -> str:
     """What is wrong with a template, on one line: `'db2_link' is undefined`."""
-    return " ".join(str(getattr(error, "message", None) or error).split())
+    text = " ".join(str(getattr(error, "message", None) or error).split())
+    return text.removeprefix("A captured exception marker was tripped: ").rstrip(".")  # Ansible's own matter
 
 
 def _members(started: runs.Run) -> list[str]:

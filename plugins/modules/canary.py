@@ -144,11 +144,17 @@ options:
         type: list
         elements: str
   fenced:
-    description: Members that were proven fenced. A row that one of them acknowledges after that is counted and listed.
+    description:
+      - Members that were proven fenced. A row that one of them acknowledges after that is counted and listed.
+      - With O(state=stopped) the whole ledger is looked through for such rows once more, after the client has ended.
+        What is found is kept beside the measurements, as the stage C(end).
     type: list
     elements: dict
     default: []
     suboptions:
+      member:
+        description: Name of the member, for the report; without it the first of O(fenced[].addresses).
+        type: str
       addresses:
         description: Addresses of the member.
         type: list
@@ -159,7 +165,7 @@ options:
         type: str
         required: true
       until:
-        description: Time of the release; without it the member is still fenced.
+        description: Time from which on it may take writes again; without it it must not yet.
         type: str
   purge:
     description: With O(state=stopped), delete the rows of this run from the table. It needs the DELETE grant.
@@ -275,6 +281,10 @@ file:
   description: Path of the file that keeps the run's measurements of this service.
   returned: with O(state=measured)
   type: str
+acknowledged_by_fenced:
+  description: Rows of the whole ledger that O(fenced) acknowledged; C(fenced_rows) and C(fenced_members) name them.
+  returned: with O(state=stopped) and O(fenced)
+  type: int
 measurement:
   description:
     - The measurement, as RV(file) keeps it for the stage; also the fact C(continuity_canary).
@@ -330,6 +340,9 @@ measurement:
     acknowledged_by_fenced:
       description: Rows acknowledged by a member after it was proven fenced; null when no fenced member was given.
       type: int
+    fenced_members:
+      description: How many of those rows each member acknowledged, by its name.
+      type: dict
     acknowledged_by_old_primary:
       description: Rows acknowledged by somebody else while the new primary was in service.
       type: int

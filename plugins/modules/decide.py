@@ -85,6 +85,12 @@ decision:
       description: What the decision rests on, by member.
       returned: always
       type: dict
+    gives_back:
+      description:
+        - The members whose leases, with its claims, this run gives back where the steps are not carried out. It took
+          them before it was cut off, and nothing of it is under way. Empty for none.
+      returned: always
+      type: list
     goal_reached:
       description: There is nothing to do.
       returned: always

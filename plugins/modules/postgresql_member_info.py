@@ -155,7 +155,9 @@ observed:
       returned: always
       type: dict
     followers:
-      description: For each replica that streams from here, by its C(application_name), V(sync), V(async) or its state.
+      description: >-
+        For each replica that streams from here, by its C(application_name), V(sync), V(quorum), V(async) or its state.
+        After a comma stands why a synchronous one proves nothing, such as V(sync, commits do not wait).
       returned: always
       type: dict
     lease:
@@ -170,7 +172,7 @@ observed:
     problems:
       description:
         - What stands in the way, each with C(rule), C(measured), C(limit), C(message), C(hint) and the verbs it
-          C(blocks).
+          C(blocks); C(every verb) stands for all of them.
       returned: always
       type: list
 reason:

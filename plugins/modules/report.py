@@ -113,7 +113,7 @@ paths:
     history: runs/history.html
 summary_lines:
   description: A table for the terminal, what is wrong, and the next commands, as lines of text.
-  returned: when there is a report
+  returned: when there is a report, and the step succeeds or O(show) is false
   type: list
   elements: str
 services:

@@ -98,6 +98,11 @@ class Step(ActionBase):
     #: the name under which intent and result enter the journal; None: not journaled
     journal_step: str | None = None
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if cls.module:  # Ansible's main process loads the class: what is read there, no worker reads again
+            argument_spec(cls.module, cls.secrets)
+
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the step. Return Ansible's result, with ``changed``. Raise StepFailed or StepRefused otherwise."""
         raise NotImplementedError
@@ -238,11 +243,9 @@ class Step(ActionBase):
             if wanted and current and service and self.journal_step and subject is not None:
                 path, stage = journal.path_of(current.directory, service), self.stage(task_vars)
                 read = functools.partial(journal.read, path, TELLING)
-                return Teller(current, service, stage, self.journal_step, subject, self._show, read)
+                step, show = self.journal_step, self._display.display
+                return Teller(current, service, stage, step, subject, show, read, mask=journal.mask)
         return None
-
-    def _show(self, line: str) -> None:
-        self._display.display(journal.mask(line))
 
     def progress_subject(self, args: Mapping[str, Any]) -> str | None:
         """What the step acts on, for the line a person reads; None: this step is not worth a line."""

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a person reads while a verb runs: one line a step, with the time gone and what is left of the RTO.
 
-    payments-db    2.3s  promote db2: done in 0.13s                        RTO 15m: 14m 57s left
+    payments-db    2.3s  promote db2: done 0.13s          RTO 15m: 14m 57s left
+
+No line is wider than a terminal of 80 columns. A long name is shortened in its middle. Why a step failed stands below
+its line, cut: the error itself and the summary have all of it.
 
 Nothing rests on these lines: the journal is the record, the report judges. So whatever goes wrong in here is swallowed,
 and a run whose lines cannot be shown goes on without them.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,7 +33,9 @@ TELLING = frozenset({"decide", "inject", "demote", "promote", "point", "canary"}
 PLANNED = frozenset({"switchover", "failback"})
 BEFORE_A_FAILOVER = frozenset({"baseline", "failover"})
 
-NAME_WIDTH, STEP_WIDTH, MESSAGE_LENGTH = 32, 48, 160
+LINE_WIDTH, NAME_WIDTH, CLOCK_WIDTH, SAID_WIDTH = 80, 18, 7, 31
+#: Rules alone: the decision has told them a moment ago, and the summary tells why.
+RULES = re.compile(r"[a-z_]+(, [a-z_]+)*")
 
 Entry = Mapping[str, Any]
 
@@ -120,13 +126,16 @@ def budget(objective: float | None, down: Downtime, now: float) -> str:
     if gone is None:
         return name
     over = gone - objective
-    if down.measured is not None or down.ended is not None:
-        least = "at least " if down.at_least and down.measured is None else ""
-        said = f"{'outage of' if down.measured is not None else 'back after'} {least}{format_duration(gone)}"
-        return f"{name}: {said}" + (f", exceeded by {least}{_rounded(over)}" if over > 0 else "")
+    least = down.at_least and down.measured is None
     if over > 0:
-        return f"{name}: exceeded by {'at least ' if down.at_least else ''}{_rounded(over)}"
-    return f"{name}: {'at most ' if down.at_least else ''}{_rounded(-over)} left"
+        known = down.measured is not None or down.ended is not None
+        missed = f"{name} MISSED: " if known else f"{name} MISSED by "
+        return missed + ("over " if least else "") + (format_duration(gone) if known else _rounded(over))
+    if down.measured is not None:
+        return f"{name}: outage of {format_duration(gone)}"
+    if down.ended is not None:
+        return f"{name}: {'down at least' if least else 'back after'} {format_duration(gone)}"
+    return f"{name}: {'at most ' if least else ''}{_rounded(-over)} left"
 
 
 def _rounded(seconds: float) -> str:
@@ -144,20 +153,47 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02}m"
 
 
-def line(service: str, width: int, elapsed: float, said: str, left: str, message: str = "") -> str:
-    """One line, whatever is in its parts: no line break, no control character, nothing that moves the cursor."""
-    shown = plain(message)
-    if len(shown) > MESSAGE_LENGTH:
-        shown = shown[: MESSAGE_LENGTH - 3] + "..."
-    head = f"{plain(service):<{width}}  {clock(elapsed):>7}  {plain(said):<{STEP_WIDTH}}  {plain(left)}"
-    return f"{head}  {shown}".rstrip()
+def shortened(text: str, width: int) -> str:
+    """The text, without its middle where it is longer than `width`: names often differ at their end.
+
+    >>> shortened("an-unusually-long-name-in-the-plan", 18)
+    'an-unusu..the-plan'
+    """
+    if len(text) <= width:
+        return text
+    kept = max(0, width - 2)
+    return f"{text[: kept - kept // 2]}..{text[len(text) - kept // 2 :]}"
+
+
+def name_width(services: Iterable[str]) -> int:
+    """How wide the column of services is: as the longest name, unless it can be shortened and still be told apart."""
+    names = [plain(name) for name in services]
+    alike = len({shortened(name, NAME_WIDTH) for name in names}) < len(set(names))
+    longest = max(map(len, names))
+    return longest if alike else min(NAME_WIDTH, longest)
+
+
+def lines(service: str, width: int, elapsed: float, said: str, left: str, message: str = "") -> str:
+    """One line, and one below it for a message: whatever is in them, no other line break, and the cursor stays."""
+    head = f"{shortened(plain(service), width):<{width}}  {clock(elapsed):>{CLOCK_WIDTH}}  "
+    room, done, left = max(20, LINE_WIDTH - len(head)), plain(said), plain(left)
+    if len(done) + 2 + len(left) > room:
+        left = left.rpartition(": ")[2]
+    done = shortened(done, room - 2 - len(left))
+    gap = max(2, min(SAID_WIDTH + 2, room - len(left)) - len(done))
+    found = [f"{head}{done}{' ' * gap}{left}".rstrip()]
+    if shown := plain(message):
+        found.append(f"{head}  {shown if len(shown) <= room - 2 else shown[: room - 5] + '...'}")
+    return "\n".join(found)
 
 
 def message_of(result: Mapping[str, Any]) -> str:
     """Why a step did not do what it was for, in one line; nothing where it did."""
     if result.get("refusals"):
         return "; ".join(f"{refusal['rule']}: {refusal['message']}" for refusal in result["refusals"])
-    said = (result.get("outcome") or {}).get("message") or (result.get("msg") if result.get("failed") else "")
+    ended = (result.get("outcome") or {}).get("message") or ""
+    said = "" if RULES.fullmatch(ended) else ended
+    said = said or (result.get("msg") if result.get("failed") else "")
     return str(said or "").strip().partition("\n")[0]
 
 
@@ -172,7 +208,7 @@ def _now() -> tuple[float, int]:
 
 @dataclass(frozen=True)
 class Teller:
-    """Tells of one step of one service. `show` prints a line, `read` gives the service's journal."""
+    """Tells of one step of one service. `show` prints, `read` gives the journal, `mask` makes secrets unreadable."""
 
     run: Run
     service: str
@@ -182,6 +218,7 @@ class Teller:
     show: Callable[[str], None]
     read: Callable[[], Iterable[Entry]]
     now: Callable[[], tuple[float, int]] = _now
+    mask: Callable[[str], str] = str
 
     def begins(self) -> None:
         """Tell that a step has begun which may take long."""
@@ -190,14 +227,14 @@ class Teller:
 
     def runs(self, seconds: float) -> None:
         """Tell that the step is still at work."""
-        self._say(f"still running, {seconds:.0f}s")
+        self._say(f"still running {seconds:.0f}s")
 
     def ended(self, state: str, result: Mapping[str, Any]) -> None:
         """Tell how the step ended, and why it did not do what it was for."""
         with contextlib.suppress(Exception):
             word = state if state == "done" else state.upper()
             # A service's end is no work of its own
-            took = "" if self.step == "outcome" else f" in {format_duration(result['elapsed_seconds'])}"
+            took = "" if self.step == "outcome" else f" {format_duration(result['elapsed_seconds'])}"
             self._say(word + took, message_of(result))
 
     def _say(self, what: str, message: str = "") -> None:
@@ -205,8 +242,17 @@ class Teller:
             wall, monotonic = self.now()
             own = self.run.services[self.service]
             down = downtime(self.run, self.service, self.stage, self.read())
-            name = self.stage if self.step == "outcome" else f"{self.step} {self.subject}".rstrip()
-            width = min(NAME_WIDTH, max(map(len, self.run.services)))
+            name = self.stage if self.step == "outcome" else f"{self.step} {self._subject()}".rstrip()
             left = budget((own.get("objectives") or {}).get("rto_seconds"), down, wall)
             elapsed = (monotonic - self.run.started_monotonic_ns) / 1e9
-            self.show(line(self.service, width, elapsed, f"{name}: {what}", left, message))
+            width = name_width(self.run.services)
+            # A secret that was cut would not be known any more for one
+            said, why = self.mask(f"{name}: {what}"), self.mask(message)
+            self.show(lines(self.service, width, elapsed, said, left, why))
+
+    def _subject(self) -> str:
+        """An endpoint by the first part of its name, where the service has no other that begins with it."""
+        names = [endpoint["name"] for endpoint in self.run.services[self.service].get("endpoints") or ()]
+        first = self.subject.partition(".")[0]
+        alone = sum(name.partition(".")[0] == first for name in names) == 1
+        return first if self.subject in names and alone else self.subject

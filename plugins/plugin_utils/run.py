@@ -9,6 +9,7 @@ finds it with `current()`. Outside a verb (a foreign playbook that uses single m
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import secrets
@@ -54,6 +55,8 @@ class Run:
     """Degradations, or services, that the operator accepts by name (`continuity_outcome_allow_degraded`)."""
     inventory: tuple[str, ...] = ()
     """The inventory sources as the next commands name them."""
+    options: tuple[str, ...] = ()
+    """What the next commands need besides, word by word: where the runs are kept, and what opens the vault."""
 
 
 class RunConflict(ValueError):
@@ -79,10 +82,12 @@ def begin(
     runs_directory: str | None = None,
     allow_degraded: Iterable[str] = (),
     inventory: Sequence[str] = (),
+    vault: Sequence[str] = (),
 ) -> Run:
     """Begin the run of this process, or return the one already begun by an earlier play of the same verb.
 
     `run_id` is the operator's (`-e continuity_run_id=...`), None makes one. `runs_directory` None means `./runs`.
+    `vault`: the options of the command line that open the vault, word by word.
     Raises RunConflict when this process already runs another verb, and ValueError when `run_id` is no slug.
     """
     global _current
@@ -95,10 +100,11 @@ def begin(
         return _current
     started = time.time()
     chosen = new_run_id(started) if run_id is None else checked_run_id(run_id)
+    runs = os.path.abspath(os.path.expanduser(runs_directory or RUNS_DIRECTORY))
     _current = Run(
         run_id=chosen,
         verb=verb,
-        directory=os.path.abspath(os.path.join(os.path.expanduser(runs_directory or RUNS_DIRECTORY), chosen)),
+        directory=os.path.join(runs, chosen),
         started=started,
         started_monotonic_ns=time.monotonic_ns(),
         check_mode=check_mode,
@@ -108,8 +114,14 @@ def begin(
         services=services,
         allow_degraded=tuple(allow_degraded),
         inventory=tuple(as_typed(inventory)),
+        options=(*vault, *(["-e", _extra_variable("continuity_runs_dir", runs)] if runs_directory else [])),
     )
     return _current
+
+
+def _extra_variable(name: str, value: str) -> str:
+    """A word for `-e`; Ansible itself splits `name=value` at spaces and reads quotes in it, so such a value is JSON."""
+    return f"{name}={value}" if re.fullmatch(r"[\w@%+:,./-]*", value) else json.dumps({name: value})
 
 
 def as_typed(sources: Iterable[str]) -> list[str]:

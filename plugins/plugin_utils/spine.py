@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -149,7 +150,10 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
         data = json.loads(_last_seen_path(run, name).read_text(encoding="utf-8"))
         position = None if data["position"] is None else int(data["position"])
         timeline = None if data.get("timeline") is None else int(data["timeline"])
-        return LastSeen(float(data["time"]), str(data["member"]), position, dict(data["followers"]), timeline)
+        system_id = None if data.get("system_id") is None else str(data["system_id"])
+        return LastSeen(
+            float(data["time"]), str(data["member"]), position, dict(data["followers"]), timeline, system_id
+        )
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off while it was written
         return None
 
@@ -157,13 +161,14 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
 def remember(run: Run, name: str, primary: Observation | None) -> None:
     """Keep the sight of a service's primary for the day on which it is dead; a newer one is not replaced.
 
-    Its time is when the member was asked, or, where that was not kept, the beginning of the run: how much may be lost
-    is counted from it, and a later time would count too little.
+    One from the future is: the clock was wrong then, and no true sight would be newer for as long. The time is when
+    the member was asked, or, where that was not kept, the beginning of the run: how much may be lost is counted from
+    it, and a later time would count too little.
     """
     if primary is None or not primary.is_primary:
         return
     seen, known = primary.asked or run.started, last_seen(run, name)
-    if known is not None and known.time > seen:
+    if known is not None and seen < known.time <= time.time():
         return
     data = {
         "time": seen,
@@ -214,6 +219,7 @@ def write_run(run: Run) -> None:
             "inputs": {key: list(value) if isinstance(value, tuple) else value for key, value in run.inputs.items()},
             "allow_degraded": list(run.allow_degraded),
             "inventory": list(run.inventory),
+            "options": list(run.options),
         },
     )
 

@@ -41,7 +41,9 @@ def reading(look: Mapping[str, Any], service: str, timeline: int) -> dict[str, A
 
 def _counted(said: Mapping[str, str], timeline: int) -> dict[str, str]:
     counted = {"timeline": str(int(said["timeline"]) - timeline)} if said.get("timeline", "").isdigit() else {}
-    return {**said, **counted}
+    # The lab names a standby without quotes, the collection with them: one name
+    named = {"synchronous": said["synchronous"].replace('"', "")} if "synchronous" in said else {}
+    return {**said, **counted, **named}
 
 
 def claim(text: str) -> str:

@@ -47,6 +47,7 @@ class Tried:
     after: str
     seconds: float
     wrong: list[str] = field(default_factory=list)
+    commit: str = ""
 
 
 class Try:
@@ -54,7 +55,7 @@ class Try:
 
     def __init__(self, point: Point, lane: Lane) -> None:
         self.point, self.lane, self.procedure = point, lane, PROCEDURES[point.verb]
-        self.tried = Tried(str(point), "", 0.0)
+        self.tried = Tried(str(point), "", 0.0, commit=results.commit())
 
     def __call__(self) -> Tried:
         """Kill the controller there, run the command again, and judge."""
@@ -136,7 +137,8 @@ class Tries:
             (self.folder / TRIED).write_text(text, encoding="utf-8")
             failed = [f"{each.point}, killed after {each.after}: {each.wrong[0][:300]}" for each in every if each.wrong]
             by_verb = Counter(each.point.split(":")[1] for each in every)
-            results.add_kill_points(len(every), failed, self.seed, by_verb=by_verb)
+            commits = ", ".join(sorted({each.commit for each in every if each.commit}))
+            results.add_kill_points(len(every), failed, self.seed, by_verb=by_verb, commit=commits)
 
 
 def chosen(lanes: Lanes, count: int | None, seed: int) -> list[Point]:
@@ -161,10 +163,11 @@ def chosen(lanes: Lanes, count: int | None, seed: int) -> list[Point]:
 def try_all(names: Sequence[str], count: int | None, seed: int, folder: Path) -> list[Tried]:
     """Try the points that are named, or a sample of all, or all; one line each as they end.
 
-    What came of a point that is named takes the place of what came of it earlier; other runs begin anew.
+    What came of a point takes the place of what came of it earlier; a run of all points begins anew.
     """
     points = [Point.read(name) for name in names]
-    earlier = json.loads((folder / TRIED).read_text(encoding="utf-8")) if points and (folder / TRIED).is_file() else []
+    some = bool(points) or count is not None
+    earlier = json.loads((folder / TRIED).read_text(encoding="utf-8")) if some and (folder / TRIED).is_file() else []
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     lanes = Lanes(SERVICES, folder)

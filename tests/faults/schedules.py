@@ -102,6 +102,7 @@ class Ran:
     done: list[str] = field(default_factory=list)  # each command with its end
     wrong: list[str] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)
+    commit: str = ""
 
 
 class Stage:
@@ -160,7 +161,7 @@ class Stage:
 
 def carry_out(plan: Schedule, folder: Path) -> Ran:
     """One schedule from the healthy lab to its end."""
-    started, ran = time.monotonic(), Ran(plan.number, str(plan))
+    started, ran = time.monotonic(), Ran(plan.number, str(plan), commit=results.commit())
     place = folder / f"{plan.number:02}"
     shutil.rmtree(place, ignore_errors=True)
     watch: Watch | None = None
@@ -195,7 +196,8 @@ def run_all(seed: int, numbers: Sequence[int], folder: Path) -> list[Ran]:
         print(told(ran), flush=True)
         kept.write_text(json.dumps([asdict(each) for each in every.values()], indent=1), encoding="utf-8")
         failed = [f"schedule {n} of seed {seed}: {each.wrong[0][:300]}" for n, each in every.items() if each.wrong]
-        results.add_schedules(len(every), failed, seed)
+        commits = ", ".join(sorted({each.commit for each in every.values() if each.commit}))
+        results.add_schedules(len(every), failed, seed, commit=commits)
     return [every[number] for number in wanted]
 
 

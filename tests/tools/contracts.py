@@ -104,6 +104,11 @@ def roles_are_documented(top: Path) -> list[str]:
             for name, spec in sorted(documented.items())
             if not (spec or {}).get("short_description")
         ]
+        findings += [
+            f"roles/{role.name}: the argument spec of {name} has no examples, which ansible-doc -t role shows"
+            for name, spec in sorted(documented.items())
+            if not (spec or {}).get("examples")
+        ]
     return findings
 
 

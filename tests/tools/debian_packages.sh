@@ -36,6 +36,7 @@ tests)
     need iproute2 program ip
     need git program git
     need sudo program visudo
+    need shellcheck program shellcheck
     ;;
 *)
     echo "debian_packages.sh: no group $group" >&2

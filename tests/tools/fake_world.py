@@ -6,7 +6,8 @@ that only writes down what it was asked.
 `lay(folder)` makes the inventory, the plan and the collection `acme.dr` below `folder`, for `run_ansible` there with
 `ENVIRONMENT`. `done(folder)` is everything that was done, in its order. Environment variables break it: `TEST_DEAD=db2`
 (a machine does not answer), `TEST_DYING=db2` (from the first demotion on), `TEST_FAILING="promote db2"` (payments-db),
-`TEST_REFUSING` (the same, refused by a rule), `TEST_BLIND=true` (nothing can be observed once something was done).
+`TEST_REFUSING` (the same, refused by a rule), `TEST_BLIND=true` (nothing can be observed once something was done),
+`TEST_HELD="run 60"` (each member has a lease of that run, which did a step so many seconds ago).
 
 `lay(folder, arms=True)` has an engine that arms; `TEST_DISARMED=true`: a demotion that fails says that it disarmed.
 `lay(folder, fenced=True)` has a fence for payments-db; `TEST_FENCE="on off"` is what its device says, a word each time
@@ -130,6 +131,9 @@ class ActionModule(action.Step):
         other = next(peer["host"] for peer in one["peers"]) if one.get("peers") else "?"
         seen = {**where, "reachable": True, "running": running, "system_id": "7", "timeline": 1, "epoch": 0,
                 "position": 1000, "fenced": not running, "problems": []}
+        if held := os.environ.get("TEST_HELD"):
+            run, acted = held.split()
+            seen["lease"] = {"run": run, "owner": "ann@ops", "seconds_left": 200, "acted_seconds_ago": int(acted)}
         if host == primary:
             return {**seen, "role": "primary", "writable": running, "followers": {other: "async"}}
         now = json.loads(os.environ.get("TEST_TARGET", "{}")) if os.path.exists("done.jsonl") and host == "db2" else {}

@@ -6,6 +6,8 @@ ansible-test makes an environment for each of its tests and bootstraps pip there
 its own project's file host. It looks in a cache first and invites you to place the script there by hand; so this places
 one that uses the pip which Python ships. What was cached already is left alone.
 
+A test whose program is not installed is left out by ansible-test with a warning, and the whole succeeds. Here it fails.
+
 Example: ``sanity.py build/copy/ansible_collections/continuity/dr --test validate-modules``
 """
 
@@ -16,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from copy_tree import copy_tree
@@ -31,6 +34,40 @@ ensurepip.bootstrap(default_pip=True)
 wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *wanted]))
 '''
+
+#: How ansible-test says that it left out a test that it was asked for. One "unsupported" on this Python was not.
+LEFT_OUT = re.compile(r'Required program ".*" not found|Skipping sanity test .* (?:could not be found|due to missing)')
+
+
+def left_out(said: Iterable[str]) -> Iterator[str]:
+    """What ansible-test says of tests it should have run and did not, each thing once.
+
+    >>> list(left_out(['Running sanity test "shellcheck"', 'WARNING: Required program "shellcheck" not found.']))
+    ['Required program "shellcheck" not found.']
+    """
+    seen = set()
+    for line in said:
+        message = line.strip().removeprefix("WARNING: ")
+        if LEFT_OUT.search(message) and message not in seen:
+            seen.add(message)
+            yield message
+
+
+def run(command: list[str], where: Path, environment: dict[str, str]) -> int:
+    """Run ansible-test, showing what it says while it says it; return 1 where it succeeded and left something out."""
+    said = []
+    with subprocess.Popen(
+        command, cwd=where, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            said.append(line)
+    missing = list(left_out(said))
+    for message in missing:
+        print(f"ansible-test sanity: not everything ran: {message} On Debian as root: make packages")
+    if process.returncode == 0 and not missing:
+        print("ansible-test sanity: no findings")
+    return process.returncode or bool(missing)
 
 
 def bootstrap_version() -> str:
@@ -64,10 +101,7 @@ def main(arguments: list[str]) -> int:
     environment["ANSIBLE_TEST_CONTENT_ROOT"] = str(target)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     command = ["ansible-test", "sanity", "--local", "--python", version, "--color", "no", *arguments[1:]]
-    code = subprocess.run(command, cwd=target, env=environment, check=False).returncode
-    if code == 0:
-        print("ansible-test sanity: no findings")
-    return code
+    return run(command, target, environment)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from copy_tree import wanted
 
 TOP = Path(__file__).resolve().parents[2]
 FENCE_SPECS = "argument_specs:\n" + "".join(
-    f"  {name}: {{short_description: Does it, options: {{fence_x_wait_seconds: {{type: float, default: 3}}}}}}\n"
+    f"  {name}: {{short_description: Does it, examples: '- x:', "
+    "options: {fence_x_wait_seconds: {type: float, default: 3}}}\n"
     for name in FAMILIES["fence"]
 )
 
@@ -88,10 +89,16 @@ def test_an_extra_entry_point_is_found_and_a_part_is_not(tree: Path) -> None:
 
 def test_a_role_without_readme_or_spec_is_found(tree: Path) -> None:
     (tree / "roles/fence_x/README.md").unlink()
-    text = FENCE_SPECS.replace("prove:", "proof:").replace("Does it", "", 1)
+    text = FENCE_SPECS.replace("prove:", "proof:").replace("Does it", "", 1).replace("'- x:'", "", 1)
     write(tree, "roles/fence_x/meta/argument_specs.yml", text)
     found = "\n".join(roles_are_documented(tree))
-    for expected in ("no README.md", "no argument spec for prove", "a spec for proof", "no short_description"):
+    for expected in (
+        "no README.md",
+        "no argument spec for prove",
+        "a spec for proof",
+        "no short_description",
+        "no examples",
+    ):
         assert expected in found
 
 

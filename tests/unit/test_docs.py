@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from contracts import roles, specs
 from copy_tree import wanted
+from pages import blocks
 from plan_rights import files_of, lines_of
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
@@ -23,6 +26,7 @@ TOP = Path(__file__).resolve().parents[2]
 PLUGINS = TOP / "plugins"
 PAGES = sorted(name for name in wanted(TOP) if name.endswith(".md"))
 VERBS = sorted(path.stem for path in (TOP / "playbooks").glob("*.yml"))
+Run = Callable[..., subprocess.CompletedProcess[str]]
 RAISING = {"Refusal", "_refuse", "_problem"}
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -62,6 +66,17 @@ def broken_links(name: str, page: str, top: Path) -> list[str]:
             found.append(f"{name}: {link} is not there")
         elif anchor and anchor not in anchors(page if not target else path.read_text(encoding="utf-8")):
             found.append(f"{name}: {link} names no heading")
+    return found
+
+
+def wrong_way(page: str) -> list[str]:
+    """Links of a page to itself that say above of what stands below, or below of what stands above."""
+    places = {next(iter(anchors(found[0]))): found.start() for found in HEADING.finditer(page)}
+    found = []
+    for link in re.finditer(r"\[[^\]]*\b(above|below)\b[^\]]*\]\(#([^)]+)\)", page):
+        there = places.get(link[2], link.start())
+        if (there < link.start()) != (link[1] == "above"):
+            found.append(link[0])
     return found
 
 
@@ -141,6 +156,16 @@ def test_a_broken_link_is_found(tmp_path: Path, link: str, expected: str) -> Non
     assert bool(found) is bool(expected)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_above_is_above_and_below_is_below(page: str) -> None:
+    assert wrong_way(read(page)) == []
+
+
+def test_a_link_that_points_the_wrong_way_is_found() -> None:
+    page = "# A `b`\n[above](#a-b) [see below](#a-b) [below](#c)\n## C\n[below](#c) [above](#c)\n"
+    assert wrong_way(page) == ["[see below](#a-b)", "[below](#c)"]
+
+
 def test_every_rule_is_explained() -> None:
     pages = {name: explained(read(name)) for name in PAGES if name.startswith("docs/")}
     known = set().union(*pages.values())
@@ -198,6 +223,29 @@ def test_a_role_is_shown_in_use(role: str) -> None:
     example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)[1])
     assert isinstance(example, list)
     assert {"hosts", "ansible.builtin.import_playbook"} & set(example[0])
+
+
+def test_the_guide_of_roles_has_each_with_its_entry_points() -> None:
+    rows = re.findall(r"\]\(\.\./roles/(\w+)/README\.md\)[^|]*\| ([^|]+) \|$", read("docs/one_role.md"), re.MULTILINE)
+    told = {role: set(CODE_WORD.findall(cell)) for role, cell in rows}
+    assert told == {role.name: set(specs(role)) for role in roles(TOP)}
+
+
+def test_playbooks_for_roles_alone_are_parsed_by_ansible(tmp_path: Path, run_ansible: Run) -> None:
+    """Those of the guide and of each role's README, as somebody who copies them would begin."""
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {db1: , db2: , app1: , gw1: }}", encoding="utf-8")
+    files = []
+    for page in ("docs/one_role.md", *(f"roles/{role.name}/README.md" for role in roles(TOP))):
+        for block in blocks(read(page), "yaml"):
+            parsed = yaml.safe_load(block)
+            if isinstance(parsed, list) and {"hosts", "ansible.builtin.import_playbook"} & set(parsed[0]):
+                files.append(f"playbook{len(files)}.yml")
+                (tmp_path / files[-1]).write_text(block, encoding="utf-8")
+    assert len(files) > len(roles(TOP)) + 3
+    done = run_ansible("playbook", "-i", "hosts.yml", "--syntax-check", *files)
+    assert done.returncode == 0, done.stdout
+    (tmp_path / files[0]).write_text(read("docs/one_role.md").replace("tasks_from: fence", ""), encoding="utf-8")
+    assert run_ansible("playbook", "-i", "hosts.yml", "--syntax-check", files[0]).returncode != 0
 
 
 def test_the_sudoers_lines_are_those_that_are_needed() -> None:

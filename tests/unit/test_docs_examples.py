@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from contracts import family, load, specs
+from contracts import family, load, roles, specs
 from pages import TOP, blocks, mappings, names, read
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.argument_spec import argument_spec
@@ -138,6 +138,17 @@ def test_the_examples_of_a_plugin_are_right(path: Path) -> None:
         assert wrong_tasks(document) == []
     if path.parent.name == "modules":
         assert f"{OURS}{path.stem}:" in constant(path, "EXAMPLES")
+
+
+@pytest.mark.parametrize(
+    ("role", "entry"),
+    [pytest.param(role.name, entry, id=f"{role.name}-{entry}") for role in roles(TOP) for entry in specs(role)],
+)
+def test_the_example_of_an_entry_point_is_right(role: str, entry: str) -> None:
+    (tasks,) = parsed(specs(TOP / "roles" / role)[entry]["examples"])
+    (include,) = [task["ansible.builtin.include_role"] for task in tasks]
+    assert (include["name"], include.get("tasks_from", "main")) == (f"{OURS}{role}", entry)
+    assert wrong_tasks(tasks) == []
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from contracts import load
 from pages import TOP, Playbook, code, loose_inputs, names, playbooks, read
 
@@ -209,6 +212,46 @@ def test_the_plans_guide_explains_each_field_and_no_other(title: str, definition
 
 def test_a_field_that_is_none_is_found() -> None:
     assert section("## plan\n| `id` | x |\n| `a.b`, `c` | `d` |\n### sub\n| `e` | x |\n", "plan") == {"id", "b", "c"}
+
+
+def fields_below(schema: dict[str, Any], definition: Any) -> set[str]:
+    """Every key that may stand in what this part of the schema describes, at any depth."""
+    fields: set[str] = set()
+    if isinstance(definition, list):
+        return fields.union(*(fields_below(schema, entry) for entry in definition))
+    if not isinstance(definition, dict):
+        return fields
+    if "$ref" in definition:
+        fields |= fields_below(schema, schema["$defs"][definition["$ref"].rpartition("/")[2]])
+    for name, entry in definition.get("properties", {}).items():
+        fields |= {name} | fields_below(schema, entry)
+    return fields | fields_below(schema, [definition.get("items"), definition.get("additionalProperties")])
+
+
+def inventory_documentation() -> dict[str, Any]:
+    source = ast.parse(read("plugins/inventory/plan.py"))
+    texts = {
+        target.id: node.value.value
+        for node in source.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return dict(yaml.safe_load(texts["DOCUMENTATION"]))
+
+
+@pytest.mark.parametrize("section", ["plan", "sites", "functions", "services"])
+def test_ansible_doc_names_each_field_of_the_plan_and_no_other(section: str) -> None:
+    schema = json.loads(read("docs/plan.schema.json"))
+    said = inventory_documentation()["options"][section]["description"]
+    named = set(re.findall(r"C\((\w+)\)", " ".join([said] if isinstance(said, str) else said)))
+    assert named == fields_below(schema, schema["properties"][section])
+
+
+def test_the_fields_of_a_schema_are_found_at_any_depth() -> None:
+    schema = {"$defs": {"x": {"items": {"properties": {"c": {}}}}}}
+    part = {"additionalProperties": {"properties": {"a": {"properties": {"b": True}}, "x": {"$ref": "#/$defs/x"}}}}
+    assert fields_below(schema, part) == {"a", "b", "c", "x"}
 
 
 def canary_options(spec: Path) -> list[dict[str, object]]:

@@ -29,7 +29,8 @@ VERB = """
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
 def test_the_plan_and_its_machines_are_correct(tmp_path, run_ansible, inventory):
     (tmp_path / "verb.yml").write_text(VERB)
-    done = run_ansible("playbook", "-i", inventory, "verb.yml")
+    without_keys = ("-e", "waive=arbiter_unreachable", "-e", "reason='no secrets here'")
+    done = run_ansible("playbook", "-i", inventory, "verb.yml", *without_keys)
     assert done.returncode == 0, done.stdout
     assert "[WARNING]" not in done.stdout
     assert "PLAY [Assess]" in done.stdout

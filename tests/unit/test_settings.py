@@ -71,9 +71,7 @@ def test_no_setting_changes_what_is_done(tmp_path, verb):
     )
     assert (code, done) == (0, MOVED), output
     assert {service["verdict"] for service in report["services"]} == {"not_measured"}  # there is no canary
-    assert re.search(
-        r"^payments-db +[0-9.]+s  promote db2: done in [0-9.]+s +RTO 1h: back after [0-9.]+s$", output, re.M
-    )
+    assert re.search(r"^payments-db +[0-9.]+s  promote db2: done [0-9.]+s +RTO 1h: back after [0-9.]+s$", output, re.M)
 
 
 UNDONE = [*MOVED[:3], ["payments-db", "demote", "db1"], ["payments-db", "promote", "db1"]]
@@ -117,7 +115,8 @@ def test_check_mode_without_a_terminal_decides_and_does_nothing(tmp_path, verb):
     before = (tmp_path / "world.json").read_text()
     code, output, done, _report = verb("switchover", *TO_DC2, "--check", "--diff")
     assert (code, done, (tmp_path / "world.json").read_text()) == (0, [], before), output
-    assert "payments-db: switchover db1 -> db2: claim, lease db1, lease db2, demote db1, promote db2" in output
+    words = " ".join(output.split())
+    assert "payments-db: switchover db1 -> db2: claim, lease db1, lease db2, demote db1, promote db2" in words
     assert "demote db1: " not in output.replace("demote db1, promote", "")
 
 

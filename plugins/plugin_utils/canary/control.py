@@ -15,7 +15,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary import client
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use, read
@@ -23,6 +22,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.tail import T
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Row
 from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
 
+#: Run, never imported here: what it needs takes a tenth of a second that a failover would wait for.
+CLIENT = str(Path(__file__).with_name("client.py"))
 LAUNCH_SECONDS = 20.0
 STOP_SECONDS = 10.0
 
@@ -113,7 +114,7 @@ def _launch(config: Config, waits: bool = True) -> None:
     """Start the client; without `waits` an outage goes on meanwhile, and whether it runs is seen by what it wrote."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     # -P: a file beside the client must not take the place of a module of the standard library.
-    command = [sys.executable, "-P", client.__file__]
+    command = [sys.executable, "-P", CLIENT]
     if not waits:
         nothing = subprocess.DEVNULL
         begun = subprocess.Popen(

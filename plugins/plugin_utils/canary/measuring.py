@@ -15,14 +15,16 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Login
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.control import why_not
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use
+from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import read_surviving
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.tail import StableService, Tail
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import format_time
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import Fenced, measure
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import Fenced, fenced_rows, measure
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import Expected
 
 LEAST_READ_SECONDS = 3.0
+#: Under this stage stands what fenced members acknowledged until the client ended.
+END = "end"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def take(request: Request) -> dict[str, Any]:
     stable = tail.wait(StableService(request.expected, request.stable_for_seconds, since), request.timeout_seconds)
     left = max(LEAST_READ_SECONDS, request.timeout_seconds - (time.monotonic() - began)) if stable else 0.0
     measurement = _measure(request, tail, left)
-    _keep(measurement_file(request.ledger), request, measurement)
+    _keep(request.ledger, measurement)
     if not stable:
         raise CanaryError(
             f"{request.service} was not stable for {request.stable_for_seconds:g} s within "
@@ -67,6 +69,17 @@ def take(request: Request) -> dict[str, Any]:
             measurement=measurement,
         )
     return measurement
+
+
+def end(ledger: str, service: str, run_id: str, fenced: Sequence[Fenced]) -> dict[str, Any]:
+    """Look through the whole ledger of a client that has ended for rows of fenced members, and keep what was found.
+
+    The stages look at it while the client writes: what comes after the last of them is seen only here.
+    """
+    found = fenced_rows(read(ledger).rows, fenced)
+    about = {"stage": END, "service": service, "run_id": run_id, "taken": format_time(time.time())}
+    _keep(ledger, {**about, **found.to_dict()})
+    return found.to_dict()
 
 
 def measurement_file(ledger: str) -> Path:
@@ -120,17 +133,18 @@ def load(path: Path) -> list[dict[str, Any]]:
 
 def _lost_before(path: Path, stage: str) -> frozenset[int]:
     """Rows that other stages of this run have counted as lost: they are missing ever after, and lost once."""
-    spans = [span for one in load(path) if one["stage"] != stage for span in one["lost_ranges"] or ()]
+    spans = [span for one in load(path) if one["stage"] != stage for span in one.get("lost_ranges") or ()]
     return frozenset(number for first, last in spans for number in range(first, last + 1))
 
 
-def _keep(path: Path, request: Request, measurement: dict[str, Any]) -> None:
-    kept = [one for one in load(path) if one["stage"] != request.stage]
+def _keep(ledger: str, measurement: dict[str, Any]) -> None:
+    path = measurement_file(ledger)
+    kept = [one for one in load(path) if one["stage"] != measurement["stage"]]
     document = {
         "schema": 1,
-        "service": request.service,
-        "run_id": request.run_id,
-        "ledger": Path(request.ledger).name,
+        "service": measurement["service"],
+        "run_id": measurement["run_id"],
+        "ledger": Path(ledger).name,
         "measurements": [*kept, measurement],
     }
     half = path.with_suffix(".json.part")

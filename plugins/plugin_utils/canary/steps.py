@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control, measuring
+from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config, Login, checked
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import Table
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import LedgerError, parse_time
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import Fenced
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import Expected
+
+if TYPE_CHECKING:
+    from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import Table
 
 Arguments = Mapping[str, Any]
 
@@ -36,7 +38,7 @@ def do(args: Arguments, check_mode: bool) -> dict[str, Any]:
 
 def _set_up(args: Arguments, check_mode: bool) -> dict[str, Any]:
     """Make the table and grant the canary's role what it needs."""
-    table = Table(_login(args, owner=True), args["table"])
+    table = _table(args, _login(args, owner=True))
     try:
         if table.server.in_recovery:
             raise CanaryError(
@@ -49,6 +51,13 @@ def _set_up(args: Arguments, check_mode: bool) -> dict[str, Any]:
         return {"changed": bool(statements), "statements": statements}
     finally:
         table.close()
+
+
+def _table(args: Arguments, login: Login) -> Table:
+    """The table, asked through the driver: imported here, since a start does not need it and is waited for."""
+    from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import Table
+
+    return Table(login, args["table"])
 
 
 def _make(table: Table, statements: list[str]) -> None:
@@ -82,6 +91,8 @@ def _started(args: Arguments, check_mode: bool) -> dict[str, Any]:
 
 
 def _measured(args: Arguments, check_mode: bool) -> dict[str, Any]:
+    from ansible_collections.continuity.dr.plugins.plugin_utils.canary import measuring
+
     ledger = _ledger(args)
     if check_mode:
         return {"changed": False, "ledger": ledger, "measurement": None}
@@ -110,9 +121,14 @@ def _stopped(args: Arguments, check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": in_use(ledger), "ledger": ledger}
     result = control.stop(ledger)
+    fenced = [_fenced(one) for one in args.get("fenced") or ()]
+    if fenced and os.path.exists(ledger):
+        from ansible_collections.continuity.dr.plugins.plugin_utils.canary import measuring
+
+        result |= measuring.end(ledger, args["service"], str(_needed(args, "run_id")), fenced)
     if not args["purge"]:
         return result
-    table = Table(_login(args, owner=args.get("owner") is not None), args["table"])
+    table = _table(args, _login(args, owner=args.get("owner") is not None))
     try:
         purged = table.purge(str(_needed(args, "run_id")))
     finally:
@@ -161,7 +177,8 @@ def _fenced(data: Mapping[str, Any]) -> Fenced:
     since = _time(data["since"], "fenced.since")
     if since is None:
         raise CanaryError("fenced.since: empty; allowed is a time as 2026-11-22T03:15:00Z", reason="bad_setting")
-    return Fenced(frozenset(data["addresses"]), since, _time(data.get("until"), "fenced.until"))
+    until = _time(data.get("until"), "fenced.until")
+    return Fenced(frozenset(data["addresses"]), since, until, str(data.get("member") or ""))
 
 
 def _time(value: Any, name: str) -> float | None:

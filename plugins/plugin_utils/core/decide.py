@@ -21,7 +21,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Step,
     StepName,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View, attached_as
 
 
 def decide(view: View, request: Request) -> Decision:
@@ -60,7 +60,7 @@ def _switchover(view: View, request: Request) -> Decision:
     target = view.target(request)
     if target is None:
         return _decision(view, request, None, (), rules.no_target(view, request))
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request)]
     # A silent member that may have been promoted since makes the one that stopped cleanly an earlier primary
     stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
     primary = view.primary or stopped
@@ -68,7 +68,7 @@ def _switchover(view: View, request: Request) -> Decision:
         return _finish(view, request, target, refused, rejoin=True)
     refused += rules.switchover(view, request, primary, target)
     # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
-    idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.is_replica]
+    idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.stays_replica]
     moved = [Step("demote", primary.member), Step("promote", target.member)] if primary else []
     returning = [Step("rejoin", other.member) for other in view.others(target) if other.reachable]
     fences: list[Step] = [Step("fence", other.member) for other in idle]
@@ -80,21 +80,21 @@ def _failover(view: View, request: Request) -> Decision:
     target = view.target(request)
     if target is None:
         return _decision(view, request, None, (), rules.no_target(view, request))
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request)]
     if view.primary is target:
         return _finish(view, request, target, refused, rejoin=False)
     refused += rules.failover(view, request, target)
     lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
-    here = [other for other in view.others(target) if other.reachable and not other.is_replica]
+    here = [other for other in view.others(target) if other.reachable and not other.stays_replica]
     fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other in [*here, *lost]]
     promoted = [*fences, Step("promote", target.member), *_point(view)]
-    siblings = [Step("rejoin", other.member) for other in view.others(target) if other.is_replica]
+    siblings = [Step("rejoin", other.member) for other in view.others(target) if other.stays_replica]
     steps = [*_leases(view), *promoted, *siblings, Step("verify", target.member)]
     return _decision(view, request, target, steps, refused, old=view.old_primary(target))
 
 
 def _rejoin(view: View, request: Request) -> Decision:
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view), *rules.rejoin(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request), *rules.rejoin(view)]
     primary = view.primary
     if primary is None:
         return _decision(view, request, None, (), refused)
@@ -109,7 +109,7 @@ def _rejoin(view: View, request: Request) -> Decision:
 
 def _assess(view: View, request: Request) -> Decision:
     """Would a planned move work right now, to where, and what stands in the way? Never any steps."""
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view), *fencing.mismatch(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request), *fencing.mismatch(view)]
     refused += holding.leases(view, request)
     target = view.target(request)
     if target is None:
@@ -134,14 +134,25 @@ def _finish(view: View, request: Request, target: Observation, refused: list[Ref
         left = [*[Step("fence", other.member) for other in silent], *left]
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
+    elif view.service.has_fence:
+        left = [*[Step("fence", other.member) for other in _released_by_hand(view, target)], *left]
     steps = [*_leases(view), *left, Step("verify", target.member)] if left or held else []
     return _decision(view, request, target, steps, refused)
 
 
+def _released_by_hand(view: View, target: Observation) -> list[Observation]:
+    """Stopped members whose next start would be a second primary."""
+    stopped = [other for other in view.others(target) if other.reachable and not other.running]
+    return [other for other in stopped if other.fenced is False and other.comes_back_as == "primary"]
+
+
 def _leases(view: View) -> list[Step]:
     """The claim first, then a lease on every member that answers, always in the same order."""
-    reachable = sorted(observed.member for observed in view.observed.values() if observed.reachable)
-    return [Step("claim"), *[Step("lease", member) for member in reachable]]
+    return [Step("claim"), *[Step("lease", member) for member in _reachable(view)]]
+
+
+def _reachable(view: View) -> list[str]:
+    return sorted(observed.member for observed in view.observed.values() if observed.reachable)
 
 
 def _point(view: View) -> list[Step]:
@@ -177,11 +188,12 @@ def _decision(
         to_member=target.member if target else None,
         from_site=old.site if old else None,
         to_site=target.site if target else None,
-        redundancy=_redundancy(view, request, view.primary if request.verb == "assess" else target, steps),
+        redundancy=_redundancy(view, request, view.primary if request.verb == "assess" or refusals else target, steps),
         degraded=() if steps or refusals else tuple(_degraded(view, request)),
         epoch=view.epoch + 1,
         fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},
         releases={name: fencing.releasable(view, view.observed[name]) for name in _coming_back(steps)},
+        gives_back=tuple(_reachable(view)) if holding.gives_back(view, request) else (),
         min_level=view.service.min_level,
     )
 
@@ -231,6 +243,14 @@ def _redundancy(view: View, request: Request, target: Observation | None, steps:
     said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
     if silent:
         said = [f"{said[0]} when it can be reached"]
+    held_down = {*back, *step_members(steps, "fence")}
+    loose = [other.member for other in _released_by_hand(view, target) if other.member not in held_down]
+    if loose and target.is_primary:
+        said += [f"not fenced: {', '.join(loose)}, whose next start would be a second primary"]
+    modes = {other.member: target.followers.get(other.member, "") for other in view.others(target)}
+    unproven = [f"{member} is {mode}" for member, mode in modes.items() if mode != attached_as(mode)]
+    if unproven and view.service.rpo_seconds == 0:
+        said += [f"not proven to lose nothing: {', '.join(unproven)}"]
     unasked = _unasked(view, request)
     if unasked:
         said += [f"not switched: {', '.join(unasked)}; next: run {request.verb} again when its name server answers"]

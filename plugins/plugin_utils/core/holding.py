@@ -50,6 +50,25 @@ def own(view: View, request: Request) -> bool:
     return request.run_id in held and all(observed.reachable for observed in view.observed.values())
 
 
+def gives_back(view: View, request: Request) -> bool:
+    """Whether a run that is refused gives back what it took before it was cut off: nothing of it may be under way.
+
+    Its leases are taken again under the next epoch first, so what only sleeps is refused wherever it wakes up. What can
+    still be at work without asking again keeps its lease: a script of a moment ago, a copy, a promotion that was sent.
+    """
+    if not own(view, request) or _held(view, request) or _claimed_by_others(view, request):
+        return False
+    recent = [(observed.lease or {}).get("acted_seconds_ago") for observed in _alive(view)]
+    if any(ago is not None and int(ago) < QUIET_SECONDS for ago in recent):
+        return False
+    at_work = ("promoting", "rejoining", "long_work")
+    return not any(observed.engine.get(word) for observed in view.observed.values() for word in at_work)
+
+
+def _claimed_by_others(view: View, request: Request) -> bool:
+    return any(e.claim_run not in (None, request.run_id) and e.claim_seconds_left > 0 for e in view.endpoints)
+
+
 def next_for(run: str) -> str:
     """What to do about a run that holds the service."""
     return (

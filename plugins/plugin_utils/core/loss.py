@@ -7,7 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Request
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import QUORUM, SYNCHRONOUS, View, attached_as
+
+#: A clock that is kept right may be set back by less than this. A sight that lies further ahead is of no known time.
+CLOCK_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,14 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     The last sight of the old primary counts from its time when the target has everything that was there then;
     the age of the target's newest commit overstates on an idle service but never understates.
     """
-    seen = _sight(view, target)
-    if was_synchronous(view, target):
+    seen = _sight(view, request, target)
+    if was_synchronous(view, request, target):
         return Bound(0.0, "the last sight of the primary: synchronous", seen)
     moment, why_now = _moment(request, seen, target)
     bounds: list[Bound] = []
-    if seen and seen.position is not None and target.position is not None and target.position >= seen.position:
-        bounds.append(Bound(max(0.0, moment - seen.time), f"the last sight of the primary{why_now}", seen))
+    dated = seen if seen and seen.time <= request.now else None  # of one from the future nobody knows how old it is
+    if dated and dated.position is not None and target.position is not None and target.position >= dated.position:
+        bounds.append(Bound(max(0.0, moment - dated.time), f"the last sight of the primary{why_now}", dated))
     if target.lag_seconds is not None:
         since = max(0.0, request.now - moment)
         bounds.append(Bound(max(0.0, target.lag_seconds - since), f"the age of the newest replayed commit{why_now}"))
@@ -56,25 +60,38 @@ def _moment(request: Request, seen: LastSeen | None, target: Observation) -> tup
     return now, f"; outage_started does not count, it served {max(later) - told:.0f} s after that"
 
 
-def was_synchronous(view: View, target: Observation) -> bool:
-    """The primary was last seen with this target confirming every commit."""
-    seen = _sight(view, target)
-    return bool(seen and seen.followers.get(target.member) in SYNCHRONOUS)
+def was_synchronous(view: View, request: Request, target: Observation) -> bool:
+    """The primary was last seen with this target confirming every commit.
+
+    In a quorum any other of it may have confirmed one in its place: only where all of them can be asked for what they
+    hold (which must not be more: `newer_replica`) do they prove it together.
+    """
+    seen = _sight(view, request, target)
+    if seen is None or seen.followers.get(target.member) not in SYNCHRONOUS:
+        return False
+    quorum = {name: mode for name, mode in seen.followers.items() if attached_as(mode) == QUORUM}
+    asked = {o.member for o in view.observed.values() if o.is_replica and o.position is not None}
+    together = set(quorum) <= {*asked, target.member} and set(quorum.values()) == {QUORUM}
+    return target.member not in quorum or together
 
 
-def _sight(view: View, target: Observation) -> LastSeen | None:
+def _sight(view: View, request: Request, target: Observation) -> LastSeen | None:
     """The last sight of the primary that is gone, where it counts."""
-    return None if why_not(view, target) else view.last_seen
+    return None if why_not(view, request, target) else view.last_seen
 
 
-def why_not(view: View, target: Observation) -> str:
-    """Why the last sight of a primary proves nothing about this target: it is of an earlier one, or another timeline.
+def why_not(view: View, request: Request, target: Observation) -> str:
+    """Why the last sight of a primary proves nothing about this target: it is of another one, or of no known time.
 
     Empty where it counts, and where there is none.
     """
     seen, old = view.last_seen, view.old_primary(target)
     if seen is None:
         return ""
+    if seen.time > request.now + CLOCK_STEP_SECONDS:
+        return "it lies in the future, so the controller's clock was wrong then, or is now"
+    if seen.system_id and target.system_id and seen.system_id != target.system_id:
+        return f"it is of the cluster {seen.system_id}, and {target.member} is of {target.system_id}"
     if seen.member == target.member:
         return f"it is of {seen.member} itself"
     if old is not None and seen.member != old.member:
@@ -89,18 +106,23 @@ def last_sight(view: View, request: Request, target: Observation) -> str:
     seen = view.last_seen
     if seen is None:
         return "never seen"
-    said = f"{seen.followers.get(target.member, 'not attached')}, {request.now - seen.time:.0f} s ago"
-    why = why_not(view, target)
+    said = f"{seen.followers.get(target.member, 'not attached')}, {_ago(seen, request)}"
+    why = why_not(view, request, target)
     return f"{said}, which does not count: {why}" if why else said
+
+
+def _ago(seen: LastSeen, request: Request) -> str:
+    age = request.now - seen.time
+    return f"{max(0.0, age):.0f} s ago" if age >= -CLOCK_STEP_SECONDS else f"{-age:.0f} s ahead of the clock"
 
 
 def describe(view: View, request: Request, target: Observation) -> str:
     """One line for the report: the bound, where it comes from, and how old that is."""
     found = bound(view, request, target)
-    why = why_not(view, target)
+    why = why_not(view, request, target)
     note = f"; the last sight of a primary does not count: {why}" if why else ""
     if found.seen:
-        note = f", {request.now - found.seen.time:.0f} s ago"
+        note = f", {_ago(found.seen, request)}"
     seconds = "unknown" if found.seconds is None else f"at most {found.seconds:.1f} s"
     return f"possible loss: {seconds} (from {found.source}{note})"
 

@@ -34,6 +34,8 @@ class Fenced:
     addresses: frozenset[str]
     since: float
     until: float | None = None
+    member: str = ""
+    """Its name, for whoever reads of it; without one its first address is told."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "addresses", frozenset(same_form(address) for address in self.addresses))
@@ -42,6 +44,27 @@ class Fenced:
         """Whether it acknowledged a row that was sent after the proof. Such a row means that the proof was wrong."""
         within = row.sent >= self.since and (self.until is None or row.sent < self.until)
         return row.acknowledged and within and row.is_from(self.addresses)
+
+    @property
+    def name(self) -> str:
+        """Who this is in a report."""
+        return self.member or min(self.addresses, default="?")
+
+
+@dataclass(frozen=True)
+class FencedRows:
+    """The rows that fenced members acknowledged: how many each, and which."""
+
+    rows: tuple[int, ...]
+    members: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The three keys of a measurement that tell of it."""
+        listed = list(self.rows[:LISTED_ROWS])
+        return {"acknowledged_by_fenced": len(self.rows), "fenced_rows": listed, "fenced_members": self.members}
+
+
+NOBODY_FENCED: dict[str, Any] = dict.fromkeys(("acknowledged_by_fenced", "fenced_rows", "fenced_members"))
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,7 @@ class Measurement:
     resolution_seconds: float | None
     loss: Loss
     acknowledged_by: tuple[dict[str, Any], ...]
-    fenced_rows: tuple[int, ...] | None
+    fenced: FencedRows | None
     old_primary_rows: tuple[int, ...]
     stable: bool
 
@@ -105,8 +128,7 @@ class Measurement:
             "in_doubt_survived": loss.in_doubt_survived,
             "refused_survived": loss.refused_survived,
             "acknowledged_by": list(self.acknowledged_by),
-            "acknowledged_by_fenced": None if self.fenced_rows is None else len(self.fenced_rows),
-            "fenced_rows": None if self.fenced_rows is None else list(self.fenced_rows[:LISTED_ROWS]),
+            **(NOBODY_FENCED if self.fenced is None else self.fenced.to_dict()),
             "acknowledged_by_old_primary": len(self.old_primary_rows),
         }
         return {
@@ -155,9 +177,26 @@ def measure(
         resolution_seconds=statistics.median(gaps) if gaps else None,
         loss=_loss(until, surviving if _saw_former(until, expected) else None, already_lost),
         acknowledged_by=tuple(_by_server(acks)),
-        fenced_rows=tuple(row.seq for row in until if any(one.gave(row) for one in fenced)) if fenced else None,
+        fenced=fenced_rows(until, fenced, expected) if fenced else None,
         old_primary_rows=_old_primary_rows(inside, expected, outage.after),
     )
+
+
+def fenced_rows(rows: Sequence[Row], fenced: Sequence[Fenced], expected: Expected | None = None) -> FencedRows:
+    """The rows that members acknowledged while they were fenced.
+
+    What the expected primary acknowledged on its new timeline is none of them: a member that was fenced earlier in the
+    run may have been promoted again by itself, armed, a moment before anybody could say so.
+    """
+    again = expected if expected is not None and expected.addresses else None
+    found: list[int] = []
+    members: Counter[str] = Counter()
+    for row in rows:
+        name = next((one.name for one in fenced if one.gave(row)), None)
+        if name is not None and not (again is not None and again.matches(row)):
+            found.append(row.seq)
+            members[name] += 1
+    return FencedRows(tuple(found), dict(members))
 
 
 def ranges(numbers: Sequence[int]) -> list[list[int]]:

@@ -18,6 +18,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import
 Role = Literal["primary", "replica", "none", "unknown"]
 StepName = Literal["claim", "lease", "demote", "fence", "promote", "point", "rejoin", "release", "protect", "verify"]
 
+#: In `Problem.blocks`: whichever member has it, and whatever was asked for.
+EVERY_VERB = "every verb"
+
 #: Rules an operator may waive by name, each with what the waiver gives up. Nothing else can be waived.
 WAIVABLE: Mapping[str, str] = {
     "old_primary_unfenced": "the old primary may still take writes: two primaries are possible",
@@ -101,7 +104,7 @@ class Observation:
     fenced: bool | None = None
     #: what a stopped member would come back as if somebody started it
     comes_back_as: Role | None = None
-    #: replicas streaming from it (a primary) and how: {"db2": "sync"}
+    #: replicas streaming from it (a primary) and how: {"db2": "sync"}. "sync, <reason>" is one that proves nothing
     followers: Mapping[str, str] = field(default_factory=dict)
     #: it receives from a live upstream at this moment (a replica): a positive sighting of a primary
     receiving: bool | None = None
@@ -126,6 +129,11 @@ class Observation:
     def is_replica(self) -> bool:
         """It runs and follows, or would if it had an upstream."""
         return bool(self.reachable and self.running and self.role == "replica")
+
+    @property
+    def stays_replica(self) -> bool:
+        """It follows, and no promotion was sent to it that may yet come: such a one ends only with the server."""
+        return self.is_replica and not self.engine.get("promoting")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Observation:
@@ -161,6 +169,7 @@ class LastSeen:
     position: int | None
     followers: Mapping[str, str]
     timeline: int | None = None
+    system_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +262,8 @@ class Decision:
     fences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: what holds each member that comes back, to be lifted in this order
     releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: the members whose leases, with its claims, this run gives back where the steps are not carried out
+    gives_back: tuple[str, ...] = ()
     min_level: int = DEFAULT_MIN_LEVEL
 
     @property

@@ -7,8 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, hold_off, holding, lineage, loss
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    EVERY_VERB,
+    Observation,
+    Refusal,
+    Request,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View, attached_as
 
 #: A standby further behind than this would stretch a planned outage: it first has to catch up.
 SWITCHOVER_LAG_BYTES = 16 * 1024 * 1024
@@ -70,7 +75,7 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
             )
 
 
-def one_primary(view: View) -> Iterator[Refusal]:
+def one_primary(view: View, request: Request) -> Iterator[Refusal]:
     """Two running primaries are a split that no verb makes better. The one must be the newest, of one cluster."""
     if len(view.primaries) > 1:
         names = ", ".join(sorted(o.member for o in view.primaries))
@@ -81,7 +86,7 @@ def one_primary(view: View) -> Iterator[Refusal]:
             "two members take writes",
             "stop the one that clients should not reach, then run rejoin",
         )
-    yield from lineage.stale_primary(view)
+    yield from lineage.stale_primary(view, request)
     identities = {o.member: o.system_id for o in view.observed.values() if o.system_id}
     if len(set(identities.values())) > 1:
         measured = ", ".join(f"{member}={identity}" for member, identity in sorted(identities.items()))
@@ -92,6 +97,16 @@ def one_primary(view: View) -> Iterator[Refusal]:
             "the members are not copies of one database",
             "check the plan's members, ports and data directories",
         )
+    for observed in view.observed.values():
+        yield from _problems(observed, EVERY_VERB)
+
+
+def _problems(observed: Observation, verb: str) -> Iterator[Refusal]:
+    """What the engine found at a member that stands in the way of ``verb``."""
+    for problem in observed.problems:
+        if verb in problem.blocks:
+            text = f"{observed.member}: {problem.message}"
+            yield Refusal(problem.rule, problem.measured, problem.limit, text, problem.hint)
 
 
 def switchover(view: View, request: Request, primary: Observation | None, target: Observation) -> Iterator[Refusal]:
@@ -107,7 +122,7 @@ def switchover(view: View, request: Request, primary: Observation | None, target
         )
         return
     for other in view.others(target):
-        if other is not primary and other.reachable and not other.is_replica and not view.service.has_fence:
+        if other is not primary and other.reachable and not other.stays_replica and not view.service.has_fence:
             yield _no_fence(other)
         if other is not primary and not other.reachable:
             yield Refusal(
@@ -117,11 +132,8 @@ def switchover(view: View, request: Request, primary: Observation | None, target
                 "what it does, and what it holds, is not known",
                 "restore the connection to it",
             )
-    for problem in primary.problems:
-        if "switchover" in problem.blocks:
-            yield Refusal(
-                problem.rule, problem.measured, problem.limit, f"{primary.member}: {problem.message}", problem.hint
-            )
+    yield from _no_arbiter(view, target)
+    yield from _problems(primary, "switchover")
     if primary.is_primary and target.is_replica:
         yield from _replication(view, primary, target)
 
@@ -150,7 +162,9 @@ def _replication(view: View, primary: Observation, target: Observation) -> Itera
             mode or "not attached",
             "sync",
             f"the plan promises rpo 0s, and {target.member} is not a synchronous standby",
-            "run rejoin, which restores synchronous_standby_names",
+            "mend what is measured: no rejoin does"
+            if attached_as(mode or "") in SYNCHRONOUS
+            else "run rejoin, which restores synchronous_standby_names",
         )
     for name, needed in sorted(primary.capacities.items()):
         if target.capacities.get(name, needed) < needed:
@@ -203,6 +217,7 @@ def failover(view: View, request: Request, target: Observation) -> Iterator[Refu
     yield from fencing.unfenced(view, request, target)
     yield from hold_off.failover(view, request)
     yield from _unseen(view, target)
+    yield from _no_arbiter(view, target)
     yield from _newest(view, target)
     if target.is_replica:
         yield from _loss(view, request, target)
@@ -225,11 +240,7 @@ def _target(target: Observation, verb: str) -> Iterator[Refusal]:
             f"{target.member} cannot be promoted",
             "run rejoin while a primary serves, or restore from a backup",
         )
-    for problem in target.problems:
-        if verb in problem.blocks:
-            yield Refusal(
-                problem.rule, problem.measured, problem.limit, f"{target.member}: {problem.message}", problem.hint
-            )
+    yield from _problems(target, verb)
 
 
 def _unseen(view: View, target: Observation) -> Iterator[Refusal]:
@@ -237,7 +248,7 @@ def _unseen(view: View, target: Observation) -> Iterator[Refusal]:
     suspects = fencing.may_be_primary(view, target)
     for other in view.others(target):
         if other.reachable:
-            if not other.is_replica and not other.is_primary and not view.service.has_fence:
+            if not other.stays_replica and not other.is_primary and not view.service.has_fence:
                 yield _no_fence(other)
         elif other not in suspects:
             yield Refusal(
@@ -246,6 +257,19 @@ def _unseen(view: View, target: Observation) -> Iterator[Refusal]:
                 "every replica seen",
                 "a replica with newer data may be missed",
                 "restore the connection to it",
+            )
+
+
+def _no_arbiter(view: View, target: Observation) -> Iterator[Refusal]:
+    """Without an endpoint no claim is taken, and a silent member has no lease: who reaches only it may promote it."""
+    for other in view.others(target):
+        if not view.endpoints and not other.reachable and not fencing.usable(view, other):
+            yield Refusal(
+                "arbiter_unreachable",
+                f"the plan has no endpoint for {view.service.name}, and {other.member} cannot be reached",
+                "a claim, or a lease on every member",
+                f"nothing keeps another operator, who reaches {other.member}, from promoting it too",
+                "restore the connection to it, or waive this rule by name when nobody else can be at work",
             )
 
 
@@ -261,11 +285,13 @@ def _no_fence(other: Observation) -> Refusal:
 
 def _newest(view: View, target: Observation) -> Iterator[Refusal]:
     for other in view.others(target):
-        if other.is_replica and (other.position or 0) > (target.position or 0):
+        # A later timeline goes before any position: that one followed a promotion that the target missed
+        ahead = (other.timeline or 0) - (target.timeline or 0) if other.timeline and target.timeline else 0
+        if other.is_replica and (ahead, other.position or 0) > (0, target.position or 0):
             yield Refusal(
                 "newer_replica",
-                f"{target.member} at {target.position}",
-                f"{other.member} at {other.position}",
+                f"{target.member} at {target.position}, timeline {target.timeline}",
+                f"{other.member} at {other.position}, timeline {other.timeline}",
                 f"{other.member} holds newer data",
                 f"fail over to {other.site}",
             )
@@ -288,7 +314,7 @@ def _loss(view: View, request: Request, target: Observation) -> Iterator[Refusal
     limit = view.service.rpo_seconds
     if found.seconds is not None and accepted is not None and found.seconds <= accepted:
         return
-    if limit == 0 and not loss.was_synchronous(view, target):
+    if limit == 0 and not loss.was_synchronous(view, request, target):
         yield Refusal(
             "synchronous_unproven",
             loss.last_sight(view, request, target),

@@ -17,8 +17,9 @@ Where several hold, the one that stands higher is the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import format_duration
@@ -56,7 +57,8 @@ class Case:
     """Everything the verdict of one service (or of one stage of a drill) rests on.
 
     `outcome` None: the run ended without saying what became of the service.
-    `acknowledged_elsewhere`: writes that a fenced or replaced member acknowledged.
+    `acknowledged_elsewhere`: writes that a fenced or replaced member acknowledged; `fenced_writers`: how many of
+    them each fenced member did, by its name.
     `degradations`: the names of what could have been done and was not. `allow_degraded`: what the operator accepts,
     by the name of a degradation or of the service.
     """
@@ -70,6 +72,7 @@ class Case:
     allowances: Allowances = Allowances()
     measures: Measures = "expected"
     acknowledged_elsewhere: int = 0
+    fenced_writers: Mapping[str, int] = MappingProxyType({})
     degradations: tuple[str, ...] = ()
     allow_degraded: frozenset[str] = frozenset()
 
@@ -122,8 +125,7 @@ def _findings(case: Case, rto: Comparison, rpo: Comparison) -> list[tuple[Verdic
     """Every verdict that holds, each with its reason ("" where the outcome's own message says it)."""
     found: list[tuple[Verdict, str]] = []
     if case.acknowledged_elsewhere:
-        count = _count(case.acknowledged_elsewhere, "write was", "writes were")
-        found.append(("failed", f"two primaries: {count} acknowledged by a member that was fenced or replaced"))
+        found.append(("failed", two_primaries(case.acknowledged_elsewhere, case.fenced_writers)))
     if case.outcome is None:
         found.append(("failed", "the run ended without an outcome for this service"))
     elif case.outcome in ("failed", "refused", "nothing_to_do"):
@@ -140,6 +142,18 @@ def _findings(case: Case, rto: Comparison, rpo: Comparison) -> list[tuple[Verdic
         elif case.outcome == "done":
             found.append(("passed", ""))
     return found
+
+
+def two_primaries(writes: int, fenced_writers: Mapping[str, int]) -> str:
+    """The reason of a verdict, with who did it where that is known.
+
+    >>> two_primaries(41, {"db1": 41})
+    'two primaries: 41 writes were acknowledged by a member that was fenced or replaced (db1: 41)'
+    """
+    count = _count(writes, "write was", "writes were")
+    named = ", ".join(f"{name}: {number}" for name, number in fenced_writers.items())
+    told = f"two primaries: {count} acknowledged by a member that was fenced or replaced"
+    return f"{told} ({named})" if named else told
 
 
 def _missed(case: Case, rto: Comparison, rpo: Comparison) -> list[tuple[Verdict, str]]:

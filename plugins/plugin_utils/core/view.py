@@ -16,10 +16,21 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Service,
 )
 
-#: How PostgreSQL and its like call a follower that confirms each commit before the client hears of it.
-SYNCHRONOUS = ("sync", "quorum")
+#: One of several of which some, and not always the same, confirm each commit before the client hears of it.
+QUORUM = "quorum"
+#: How PostgreSQL and its like call a follower that confirms commits before the client hears of them.
+SYNCHRONOUS = ("sync", QUORUM)
 #: One that is named as well and takes the place of the synchronous one as soon as that is lost. It proves nothing.
 NEXT_IN_LINE = ("potential",)
+
+
+def attached_as(mode: str) -> str:
+    """How a follower is attached, without the reason after a comma for which even a synchronous one proves nothing.
+
+    >>> attached_as("sync, commits do not wait")
+    'sync'
+    """
+    return mode.partition(",")[0]
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ class View:
         """The member to become primary; in a site with several, a replica with the newest data."""
         site = self.target_site(request)
         there = [observed for observed in self.observed.values() if observed.site == site]
-        return max(there, key=lambda o: (o.is_primary, o.is_replica, o.position or 0), default=None)
+        # The newest, as `newer_replica` has it: it would refuse any other with the hint to move to this very site
+        return max(there, key=lambda o: (o.is_primary, o.is_replica, o.timeline or 0, o.position or 0), default=None)
 
     def target_site(self, request: Request) -> str | None:
         """The site asked for. Failback means the preferred one; a site that is left, the only other one.
@@ -136,7 +148,10 @@ class View:
         return [other for other in self.others(primary) if not self.follows(other, primary)]
 
     def follows(self, replica: Observation, primary: Observation) -> bool:
-        """Both sides say that it streams; where the plan promises no loss, synchronously or next in line for it."""
+        """Both sides say that it streams; where the plan promises no loss, synchronously or next in line for it.
+
+        Whether that proves anything is another question, which no rejoin answers.
+        """
         mode = primary.followers.get(replica.member)
         streams = replica.is_replica and bool(replica.receiving) and mode is not None
-        return streams and (self.service.rpo_seconds > 0 or mode in SYNCHRONOUS + NEXT_IN_LINE)
+        return streams and (self.service.rpo_seconds > 0 or attached_as(mode or "") in SYNCHRONOUS + NEXT_IN_LINE)

@@ -32,6 +32,18 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
+def secrets_of(value: Any, path: str, secret: bool = False) -> Iterator[tuple[str, Any]]:
+    """What `without_secrets` leaves out: every value of it as it stands in the plan, with its path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from secrets_of(item, f"{path}.{key}", secret or bool(SECRET_NAME.search(str(key))))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from secrets_of(item, f"{path}[{index}]", secret)
+    elif secret:
+        yield path, value
+
+
 def placed(service: Entry, sites_of: Mapping[str, Sequence[str]], address_of: Callable[[str], str]) -> dict[str, Any]:
     """The service with `site`, `address` and `replication_address` on every member.
 

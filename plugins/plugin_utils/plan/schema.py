@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations impor
     DurationError,
     parse_duration,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.fits import Check, check_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     NOT_SHOWN,
     finding,
@@ -28,13 +30,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import Sealed
 
-try:
-    import jsonschema
-except ImportError as error:
-    jsonschema = None  # type: ignore[assignment]  # the name of a module stands for none
-    MISSING_LIBRARY: str | None = f"the Python library jsonschema is missing ({error}): pip install 'jsonschema>=4.21'"
-else:
-    MISSING_LIBRARY = None
+_MISSING = "the Python library jsonschema is missing ({}): pip install 'jsonschema>=4.21'"
+#: The library is imported only where there is something to tell: a correct plan's failover does not wait for it.
+MISSING_LIBRARY = None if importlib.util.find_spec("jsonschema") else _MISSING.format("no module of that name")
 
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "docs" / "plan.schema.json"
 LONGEST_SHOWN = 80  # characters of a value in an error
@@ -51,7 +49,13 @@ _TYPES = {
 
 def schema_findings(plan: object) -> list[str]:
     """Every place where `plan` (as read from YAML) differs from the schema, in the order of the plan."""
-    errors = sorted(_validator().iter_errors(plan), key=lambda error: _position(error, plan))
+    if _fits()(plan):
+        return []
+    try:
+        validator = _validator()
+    except ImportError as error:
+        return [_MISSING.format(error)]
+    errors = sorted(validator.iter_errors(plan), key=lambda error: _position(error, plan))
     return [text for error in errors for text in _told(error)]
 
 
@@ -67,15 +71,24 @@ def _schema() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
+def _fits() -> Check:
+    return check_of(_inlined(_schema(), _schema()["$defs"]), _matches)
+
+
+@lru_cache(maxsize=1)
 def _validator() -> Any:
-    if jsonschema is None:
-        raise RuntimeError(MISSING_LIBRARY)
+    import jsonschema
+
+    def pattern_errors(_validator: Any, pattern: str, instance: object, schema: Any) -> Iterator[Any]:
+        if isinstance(instance, str) and not _matches(pattern, instance, schema):
+            yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
     base = jsonschema.Draft202012Validator
     # for JSON Schema 5432.0 is a whole number and 1e400 is one; for a port and a group's name they are not
     types = base.TYPE_CHECKER.redefine(
         "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    ours = jsonschema.validators.extend(base, {"pattern": _whole_line_pattern}, type_checker=types)
+    ours = jsonschema.validators.extend(base, {"pattern": pattern_errors}, type_checker=types)
     return ours(_inlined(_schema(), _schema()["$defs"]))
 
 
@@ -91,19 +104,17 @@ def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
     return {**_inlined(definitions[part["$ref"].rsplit("/", 1)[1]], definitions), **own}
 
 
-def _whole_line_pattern(_validator: Any, pattern: str, instance: object, schema: Any) -> Iterator[Any]:
+def _matches(pattern: str, text: str, schema: Mapping[str, Any]) -> bool:
     """`pattern` as JSON Schema means it: Python's `$` alone would also accept a line break at the end.
 
     A duration is whatever the parser takes. A vaulted value may be any text, so only a name is judged.
     """
-    if not isinstance(instance, str) or (isinstance(instance, Sealed) and schema.get("title") == "text"):
-        return
-    if schema.get("title") == "duration":
-        wrong = _is_no_duration(instance)
-    else:
-        wrong = instance.endswith("\n") or not re.search(pattern, instance)
-    if wrong:
-        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+    title = schema.get("title")
+    if isinstance(text, Sealed) and title == "text":
+        return True
+    if title == "duration":
+        return not _is_no_duration(text)
+    return not text.endswith("\n") and re.search(pattern, text) is not None
 
 
 @lru_cache(maxsize=1000)

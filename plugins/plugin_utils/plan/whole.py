@@ -21,6 +21,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import fi
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import Choices, chosen_services
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.sources import source_findings
 
+#: Verbs that ask no name server, and need no key of one.
+KEYLESS = frozenset({"report", "rights"})
 OF_THE_PLAN = frozenset({"continuity_plan", "continuity_service"})
 
 _PARTIAL = {
@@ -104,6 +106,14 @@ def whole_run(
         chosen = _each(list(chosen), lambda name: placed(chosen[name], sites_of, inventory.address_of), errors)
         errors += address_findings(chosen)
     return (None if errors else Whole(inputs, chosen)), errors
+
+
+def keys_needed(verb: str, inputs: Mapping[str, Any]) -> bool:
+    """Whether the keys of endpoints must be there: without its own a name server would be taken for a silent one.
+
+    Who goes on without the arbiter that they are for needs none.
+    """
+    return verb not in KEYLESS and "arbiter_unreachable" not in (inputs.get("waive") or ())
 
 
 def _each(

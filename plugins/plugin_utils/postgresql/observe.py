@@ -54,21 +54,35 @@ _PROMOTING = """if read -r boot up < "$state/promoting" && read -r here < /proc/
   [ "$boot" != "$here" ] || { read -r now _ < /proc/uptime; echo "@@promoting $up $now"; }
 fi 2>/dev/null"""
 
+#: The control group of the server that answered, which names its unit. Where none did: what the plan's unit runs.
+_UNIT_OF_THE_SERVER = r"""pid=${said##*'"pid"'}; pid=${pid#*:}; pid=${pid# }; pid=${pid%%[!0-9]*}
+main=${unit##*MainPID=}; main=${main%%[!0-9]*}
+[ $rc != 0 ] || { echo @@cgroup; cat "/proc/$pid/cgroup"; } 2>/dev/null"""
+#: After `pg_ctl status`: a main process that has ended since it was asked for is none.
+_MAIN = '{ read -r comm < "/proc/$main/comm" && echo "@@main $comm"; } 2>/dev/null'
+
 
 def _ask(question: Question) -> str:
     cluster = question.cluster
-    unit = shlex.quote(cluster.unit)
+    unit, long_unit = shlex.quote(cluster.unit), shlex.quote(cluster.long_unit())
+    statements = sql.observe(cluster.data_directory)
     ask = f"timeout -k 0.5 {ASK_SECONDS:g} {cluster.as_user(cluster.psql())}"
     lines = [
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
-        f"echo @@unit; systemctl show -p Id -p ActiveState -p LoadState {unit}",
+        f"echo @@unit; unit=$(systemctl show -p Id -p ActiveState -p LoadState -p MainPID {unit})",
+        "printf '%s\\n' \"$unit\"",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
         _PROMOTING,
         lease.OBSERVE,
-        f"echo @@psql; {ask} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\nrc=$?; echo; echo \"@@psql_rc $rc\"",
+        f'[ ! -e "$state/lease" ] || case $(systemctl show -p ActiveState --value {long_unit}) in '
+        "active|activating) echo @@long_work ;; esac",
+        f"echo @@psql; said=$({ask} <<'CONTINUITY_SQL'\n{statements}\nCONTINUITY_SQL\n); rc=$?",
+        'printf \'%s\\n\' "$said"; echo "@@psql_rc $rc"',
+        _UNIT_OF_THE_SERVER,
         f'[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo "@@status_rc $?"; '
+        f"{_MAIN}; "
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "
         f"{cluster.as_user(['/usr/bin/test', '-e', cluster.standby_signal()])} </dev/null && echo @@standby_signal; }}",
     ]
@@ -97,10 +111,21 @@ class Answer:
     logins: dict[str, str]
     #: who holds the lease here, as `lease.observed` reads it
     lease: dict[str, Any] | None = None
+    #: a copy or a rewind runs, whose controller may be gone
+    long_work: bool = False
     #: seconds since a promotion was sent whose end is not known
     promoting_seconds: float | None = None
-    #: the plan's unit, where systemd says that nothing runs in it
-    idle_unit: str = ""
+    #: the plan's unit, its main process (0: none), and the name of what that runs, asked where the server was silent
+    unit: str = ""
+    main_pid: int = 0
+    main_program: str = ""
+    #: the control groups of the server that answered: each path's parts
+    cgroup: frozenset[str] = frozenset()
+
+    @property
+    def idle_unit(self) -> str:
+        """The plan's unit, where systemd says that nothing runs in it."""
+        return self.unit if self.active in ("inactive", "failed") else ""
 
 
 def parse(stdout: str) -> dict[str, Answer]:
@@ -142,8 +167,12 @@ def _answer(lines: list[str]) -> Answer:
         error=" ".join(sections.get("psql", []))[:300] if psql_rc != 0 else "",
         logins=dict(_login(line) for line in sections.get("login", [])),
         lease=lease.observed(sections.get("lease", [])),
+        long_work="long_work" in sections,
         promoting_seconds=_age(sections.get("promoting", [])),
-        idle_unit=unit.get("Id", "") if unit.get("ActiveState") in ("inactive", "failed") else "",
+        unit=unit.get("Id", ""),
+        main_pid=_number([unit.get("MainPID", "")]) or 0,
+        main_program="".join(sections.get("main", [])[:1]),
+        cgroup=frozenset(part for line in sections.get("cgroup", []) for part in line.split("/")),
     )
 
 

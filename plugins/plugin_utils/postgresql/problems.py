@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import EVERY_VERB, Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 
 PLANNED = ("switchover",)
 ANY = ("switchover", "failover")
+EVERY = (EVERY_VERB,)
 
 #: More than this is not replayed within the moments in which nobody serves (one segment of the log).
 REPLAY_BACKLOG_BYTES = 16 * 1024 * 1024
@@ -28,20 +30,14 @@ def of_a_silent_server(answer: Answer) -> Iterator[Problem]:
             ANY,
             "run rejoin again",
         )
+    if answer.running is False and answer.active == "active" and answer.main_program in ("postgres", "postmaster"):
+        yield _other_server(f"{answer.unit} runs a server (process {answer.main_pid}) on another data directory")
 
 
-def of_a_server(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
-    """The server answers: its role, its settings, its logins to the others."""
+def of_a_server(server: Mapping[str, Any], answer: Answer, cluster: Cluster | None = None) -> Iterator[Problem]:
+    """The server answers: whether it is the plan's, its role, its settings, its logins to the others."""
     settings = server["settings"]
-    if answer.idle_unit:
-        yield _problem(
-            "other_unit",
-            f"nothing runs in {answer.idle_unit}",
-            "the unit that runs the server",
-            "the server runs and not as this unit: masking it would not keep the server down after a reboot",
-            PLANNED,
-            "correct cluster or unit in the plan, or start the server by its unit",
-        )
+    yield from _another_one(server, answer, cluster)
     if server["recovery"]:
         yield from _replay_problems(server)
     else:
@@ -69,6 +65,53 @@ def of_a_server(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
                 PLANNED,
                 "check pg_hba.conf and the password file",
             )
+
+
+def _another_one(server: Mapping[str, Any], answer: Answer, cluster: Cluster | None) -> Iterator[Problem]:
+    """What the plan's port leads to is not what runs on its data directory, or as its unit."""
+    if cluster and server.get("started") != server.get("started_there"):
+        yield _problem(
+            "other_directory",
+            f"the server on port {cluster.port} runs on {server['data_directory']}",
+            f"{cluster.data_directory}, as in the plan",
+            "port and data directory are those of two servers: one would be asked, and the other one stopped",
+            EVERY,
+            "correct cluster, port or data_directory of this member in the plan",
+        )
+    if answer.idle_unit:
+        yield _problem(
+            "other_unit",
+            f"nothing runs in {answer.idle_unit}",
+            "the unit that runs the server",
+            "the server runs and not as this unit: masking it would not keep the server down after a reboot",
+            PLANNED,
+            "correct cluster or unit in the plan, or start the server by its unit",
+        )
+    elif _runs_elsewhere(server.get("pid"), answer):
+        runs = f"runs process {answer.main_pid}" if answer.main_pid else "does not run it"
+        yield _other_server(f"{answer.unit} {runs}, the server is process {server['pid']}")
+
+
+def _runs_elsewhere(pid: int | None, answer: Answer) -> bool:
+    """The unit's main process is not the server, and the server is not below the unit either.
+
+    A main process may be another program that starts the server. Where no control group can be read, the main process
+    alone tells, once the unit has begun.
+    """
+    if pid is None or not answer.unit or pid == answer.main_pid or answer.unit in answer.cgroup:
+        return False
+    return answer.active == "active" or any(part.endswith((".service", ".scope")) for part in answer.cgroup)
+
+
+def _other_server(measured: str) -> Problem:
+    return _problem(
+        "other_unit",
+        measured,
+        "the unit that runs the server",
+        "stopping and masking this unit would take another server down, and leave this one",
+        EVERY,
+        "correct cluster or unit in the plan, or start the server by its unit",
+    )
 
 
 def _replay_problems(server: Mapping[str, Any]) -> Iterator[Problem]:

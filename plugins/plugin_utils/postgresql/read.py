@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.followers import followers
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.problems import of_a_server, of_a_silent_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_bytes
@@ -61,13 +62,15 @@ def observation(
         epoch=answer.epoch,
         version=str(server["version"]).split(".", 1)[0],
         fenced=False,
-        followers={f["name"]: f["sync"] if f["state"] == "streaming" else f["state"] for f in server["followers"]},
+        followers=followers(server),
         receiving=receiver.get("status") == "streaming" if recovery else None,
         promotion=_promotion(answer),
         lease=answer.lease,
         capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
-        problems=tuple(of_a_server(server, answer)),
-        engine={key: server[key] for key in KEPT} | _handles(cluster) | {"promoting": _promoting(server, answer)},
+        problems=tuple(of_a_server(server, answer, cluster)),
+        engine={key: server[key] for key in KEPT}
+        | _handles(cluster)
+        | {"promoting": _promoting(server, answer), "long_work": answer.long_work},
     )
 
 
@@ -111,6 +114,7 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
             "stopped_cleanly": state == "shut down" and stopped,
             "standby_signal": answer.standby_signal,
             "rejoining": answer.rejoining,
+            "long_work": answer.long_work,
             "masked": answer.masked,
             "error": answer.error,
         },

@@ -15,6 +15,13 @@ _FOLLOWED = """coalesce(
         (select max(('x' || substr(name, 1, 8))::bit(32)::int) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'))
         from pg_control_checkpoint() c, pg_control_recovery() r))"""
 
+#: Who has a `synchronous_commit` of their own, by ALTER ROLE or ALTER DATABASE, in any database of the cluster.
+_OVERRIDES = """(
+      select coalesce(json_agg(json_build_object('role', case when setrole <> 0 then pg_get_userbyid(setrole) end,
+        'database', (select datname from pg_database where oid = setdatabase), 'setting', split_part(own, '=', 2))
+        order by setrole, setdatabase), '[]')
+      from pg_db_role_setting, unnest(setconfig) own where split_part(own, '=', 1) = 'synchronous_commit')"""
+
 #: Everything one member can say of one cluster, as one JSON object. ``primary_conninfo`` may hold a password,
 #: so only its host and port leave the server.
 OBSERVE = r"""
@@ -28,6 +35,9 @@ select json_build_object(
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'version', current_setting('server_version'),
   'data_directory', current_setting('data_directory'),
+  'pid', split_part(@@HERE@@, chr(10), 1)::int,
+  'started', @@HERE_BEGAN@@,
+  'started_there', @@THERE_BEGAN@@,
   'current', case when not recovery then (pg_current_wal_flush_lsn() - '0/0')::bigint end,
   'received', case when recovery then (pg_last_wal_receive_lsn() - '0/0')::bigint end,
   'replayed', case when recovery then (pg_last_wal_replay_lsn() - '0/0')::bigint end,
@@ -42,9 +52,11 @@ select json_build_object(
   'followers', (select coalesce(json_agg(json_build_object('name', application_name, 'address', host(client_addr),
       'state', state, 'sync', sync_state, 'flushed', (flush_lsn - '0/0')::bigint)), '[]')
       from pg_stat_replication),
+  'commits', (select json_build_object('setting', setting, 'source', source, 'overrides', @@OVERRIDES@@)
+      from pg_settings where name = 'synchronous_commit'),
   'settings', (select json_object_agg(name, setting) from pg_settings where name in ('full_page_writes',
-      'wal_log_hints', 'data_checksums', 'synchronous_standby_names', 'synchronous_commit', 'max_connections',
-      'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction',
+      'wal_log_hints', 'data_checksums', 'synchronous_standby_names', 'max_connections', 'max_worker_processes',
+      'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction',
       'archive_mode')),
   'archiver', (select json_build_object('failing',
       coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)) from pg_stat_archiver),
@@ -53,7 +65,31 @@ select json_build_object(
   'base_backups', (select count(*) from pg_stat_progress_basebackup),
   'sessions', (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())
 ) from here;
-""".replace("@@FOLLOWED@@", _FOLLOWED)
+""".replace("@@FOLLOWED@@", _FOLLOWED).replace("@@OVERRIDES@@", _OVERRIDES)
+
+
+def observe(data_directory: str) -> str:
+    """``OBSERVE``, which also tells which server runs on the plan's data directory, by its process and when it began.
+
+    The server itself looks: neither a symbolic link nor the rights on the directory make a difference, and a server
+    that was killed there may have left the number of a process that is another one's by now.
+    """
+    there = literal(f"{data_directory}/postmaster.pid")
+    return (
+        OBSERVE.replace("@@HERE_BEGAN@@", _began(_postmaster("'postmaster.pid'")))
+        .replace("@@THERE_BEGAN@@", _began(_postmaster(there)))
+        .replace("@@HERE@@", _postmaster("'postmaster.pid'"))
+    )
+
+
+def _postmaster(path: str) -> str:
+    """The lines of a postmaster.pid, null where there is none. As bytes: the path in it may be in any encoding."""
+    return f"encode(pg_read_binary_file({path}, 0, 8192, true), 'escape')"
+
+
+def _began(lines: str) -> str:
+    return f"split_part({lines}, chr(10), 1) || ' ' || split_part({lines}, chr(10), 3)"
+
 
 #: The branch a primary is on, as its own timeline history says: where each earlier timeline ended.
 HISTORY = r"""

@@ -21,7 +21,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.compare impor
     history_lines,
     newest,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.console import failure_text, summary_lines
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.console import (
+    failure_line,
+    failure_text,
+    summary_lines,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.files import FORMATS, write
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.history import write_history
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ReportError
@@ -35,6 +39,7 @@ __all__ = [
     "build",
     "compare",
     "compare_lines",
+    "failure_line",
     "failure_text",
     "history",
     "history_lines",

@@ -43,6 +43,7 @@ def build(
     run = files.run
     sources = run.get("inventory") or inventory
     options = " ".join(f"-i {shlex.quote(str(source))}" for source in sources) or "-i INVENTORY"
+    options = " ".join([options, *(shlex.quote(str(word)) for word in run.get("options") or ())])
     allowed = frozenset(str(name) for name in run.get("allow_degraded") or allow_degraded)
     services = [
         {**service_of(run, name, each, allowed, options), "client": client(files.directory, name)}

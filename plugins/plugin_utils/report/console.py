@@ -10,6 +10,8 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING
 
+#: Services that a failing run names; the table above has all.
+MOST_NAMED = 5
 _HEADINGS = ("service", "way", "outage", "RTO", "loss", "RPO", "verdict")
 
 
@@ -39,6 +41,14 @@ def failure_text(report: Mapping[str, Any], path: str = "") -> str:
     if not report["services"]:
         lines.append("no service took part in this run")
     return "\n".join(lines + ([f"report: {path}"] if path else []))
+
+
+def failure_line(report: Mapping[str, Any], path: str = "") -> str:
+    """What a failing run says below its summary, which has the reasons."""
+    failing = [service["service"] for service in report["services"] if service["fails"]]
+    named = ", ".join(failing[:MOST_NAMED]) + (f" and {len(failing) - MOST_NAMED} more" if failing[MOST_NAMED:] else "")
+    verdict = f"{report['verb']} {report['run_id']}: {text.VERDICT_TEXT[report['verdict']]}"
+    return f"{verdict}: {named or 'no service took part'}. Why stands above{f' and in {path}' if path else ''}"
 
 
 def _tells(stage: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.kept import KeptTemplates
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -20,6 +21,7 @@ def render(report: Mapping[str, Any]) -> str:
     """The report as Markdown."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=KeptTemplates(),
         undefined=StrictUndefined,
         autoescape=False,  # Markdown; what members said goes through `cell` or `quoted`
         trim_blocks=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.objectives import SOURCES, Loss, Outage, Source
@@ -28,6 +29,8 @@ class Measured:
     in_doubt: int | None = None
     lost_rows: tuple[Any, ...] = ()
     elsewhere: int | None = None
+    elsewhere_by: Mapping[str, int] = MappingProxyType({})
+    """Of those the ones of fenced members, by name."""
     outage_unknown: str = ""
     loss_unknown: str = ""
 
@@ -65,9 +68,10 @@ def measured(
         acknowledged=_count(data, "acknowledged"),
         in_doubt=_count(data, "in_doubt"),
         lost_rows=tuple(data.get("lost_ranges") or data.get("lost_rows") or ()),
-        elsewhere=_elsewhere(data),
+        elsewhere=elsewhere(data),
+        elsewhere_by=elsewhere_by(data),
         outage_unknown=str(data.get("outage_unknown") or ""),
-        loss_unknown=str(data.get("surviving_unknown") or ""),
+        loss_unknown=_contradicted(data) or str(data.get("surviving_unknown") or ""),
     )
 
 
@@ -86,6 +90,10 @@ def _unended(data: Mapping[str, Any]) -> Outage:
 def _loss(data: Mapping[str, Any], entries: Iterable[Entry]) -> Loss:
     """The canary's rows; without them what a step proved of the positions (its journal data `loss`)."""
     writes, seconds = _count(data, "lost"), _number(data, "lost_seconds")
+    if _contradicted(data):
+        # What is missing is missing all the same and counts against the objective; that nothing is, nobody knows
+        at_least = _number(data, "lost_seconds_at_least") or 0.0
+        return Loss(None, writes or None, at_least, "canary") if writes else Loss()
     if (writes is not None or seconds is not None) and data.get("compared") != 0:
         return Loss(seconds, writes, _number(data, "lost_seconds_at_least") or 0.0, "canary")
     proven: Mapping[str, Any] = {}
@@ -99,7 +107,23 @@ def _loss(data: Mapping[str, Any], entries: Iterable[Entry]) -> Loss:
     return Loss(_number(proven, "seconds"), _count(proven, "writes"), source=known)
 
 
-def _elsewhere(data: Mapping[str, Any]) -> int | None:
+def _contradicted(data: Mapping[str, Any]) -> str:
+    """Why the ledger and the table do not belong together, so that comparing them proves nothing; "" where they do."""
+    survived = _count(data, "refused_survived")
+    if not survived:
+        return ""
+    rows = "1 row that was refused to the client is" if survived == 1 else f"{survived} rows that were refused are"
+    return f"{rows} in the table all the same: ledger and table do not belong together"
+
+
+def elsewhere_by(data: Mapping[str, Any]) -> dict[str, int]:
+    """Writes of fenced members, by name."""
+    members = data.get("fenced_members")
+    names = members if isinstance(members, Mapping) else {}
+    return {str(name): count for name in sorted(names) if (count := _count(names, name))}
+
+
+def elsewhere(data: Mapping[str, Any]) -> int | None:
     """Writes that a fenced or a replaced member acknowledged; the two counts overlap, so the larger one."""
     counts = [_count(data, key) for key in ("acknowledged_by_fenced", "acknowledged_by_old_primary")]
     return max((count for count in counts if count is not None), default=None)

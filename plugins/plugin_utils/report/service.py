@@ -13,9 +13,10 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import 
     Measures,
     Trigger,
     Verdict,
+    two_primaries,
     worst,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.measured import measured
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.measured import elsewhere, elsewhere_by, measured
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ServiceFiles, seconds_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING, Stage, decision_of, outcome_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline import Entry, axis, words_of
@@ -29,7 +30,8 @@ _PASSED = VERDICTS.index("passed")
 def service_of(
     run: Mapping[str, Any], name: str, files: ServiceFiles, allow_degraded: frozenset[str], inventory: str
 ) -> dict[str, Any]:
-    """The service's entry in report.json. `inventory`: the `-i` options of the next command."""
+    """The service's entry in report.json. `inventory`: the `-i` options of the next command, and
+    what else it needs before its scope."""
     verb = str(run["verb"])
     info = (run.get("services") or {}).get(name) or {}
     stages, whole = _stages(verb, files.entries)
@@ -51,6 +53,7 @@ def service_of(
         "notes": _notes(files),
         "stages": list(made.values()) if verb in COMPOSED else [],
     }
+    _watched(entry, made, files)
     _distrust(entry, files)
     entry["redundancy"], entry["next_command"] = _next(entry, verb, files.entries, inventory)
     return entry
@@ -172,6 +175,26 @@ def _notes(files: ServiceFiles) -> list[str]:
         if entry.get("step") == "outcome" and data.get("undone"):
             notes.append("what was done was undone: the old primary serves again")
     return notes
+
+
+def _watched(entry: dict[str, Any], made: Mapping[str, Mapping[str, Any]], files: ServiceFiles) -> None:
+    """Two primaries fail a service whenever they were seen: in another stage, in the dwell, while the drill healed."""
+    most = max((stage["acknowledged_elsewhere"] or 0 for stage in made.values()), default=0)
+    seen = [(stage["acknowledged_elsewhere"], stage["fenced_writers"]) for stage in made.values()]
+    for stage, data in files.measurements.items():
+        if stage in made or not stage:
+            continue
+        count, by = elsewhere(data), elsewhere_by(data)
+        seen.append((count, by))
+        if count is not None and count > most:
+            most = count
+            entry.update(verdict="failed", fails=True)
+            entry["reasons"] = [f"{stage}: {two_primaries(count, by)}", *entry["reasons"]]
+    known = [(count, by) for count, by in seen if count is not None]
+    if known:
+        # Each looks at the ledger as a whole, so the largest count holds the others
+        count, by = max(known, key=lambda each: each[0])
+        entry.update(acknowledged_elsewhere=count, fenced_writers=dict(by))
 
 
 def _distrust(entry: dict[str, Any], files: ServiceFiles) -> None:

@@ -68,6 +68,7 @@ class Stage:
             "rto": self._rto(judged),
             "rpo": self._rpo(judged),
             "acknowledged_elsewhere": self.measured.elsewhere,
+            "fenced_writers": dict(self.measured.elsewhere_by),
             "degradations": degradations(self.entries),
             "refusals": _refusals(self.entries, decision),
             "waivers": [_refusal(each) for each in decision.get("waivers") or ()],
@@ -86,6 +87,7 @@ class Stage:
             allowances=self.allowances,
             measures=self.measures,
             acknowledged_elsewhere=self.measured.elsewhere or 0,
+            fenced_writers=self.measured.elsewhere_by,
             degradations=tuple(each["name"] for each in degradations(self.entries)),
             allow_degraded=self.allow_degraded,
         )

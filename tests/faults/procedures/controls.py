@@ -38,10 +38,13 @@ def drill(trial: Trial, **more: object) -> Result:
 
 
 def promotion_disabled(trial: Trial) -> Seen:
-    """PostgreSQL asks for a promotion by a file in its data directory; a directory of that name stands in its way."""
+    """PostgreSQL asks for a promotion by a file in its data directory: a link to nowhere cannot be written to.
+
+    It must not be there for whoever looks, either: a standby that finds anything of that name promotes itself.
+    """
     place = f"{trial.cluster.data_directories['db2']}/promote"
-    inside("db2", f"mkdir {place}")
-    trial.undo(lambda: inside("db2", f"rmdir {place}"))
+    inside("db2", f"ln -s /nonexistent/promote {place}")
+    trial.undo(lambda: inside("db2", f"rm -f {place}"))
     return ended(trial, drill(trial), "failed", "promote")
 
 

@@ -15,7 +15,8 @@ from tests.faults.trial import Seen, Trial, tail
 
 WITH_AGENT = test_fencing.WITH_AGENT.format(agent=LAB / "fence_lab")
 LOSS = ("accept_data_loss=5m", '{"reason": "a fault is tried"}')
-CONTROLLER = "198.51.100.1"
+#: The controller in the network of the site, and in that of the link.
+CONTROLLER = ("198.51.100.1", "203.0.113.129")
 
 
 def boot(member: str) -> None:
@@ -88,7 +89,8 @@ def no_login(trial: Trial) -> Seen:
 def controller_cut(trial: Trial) -> Seen:
     """The controller alone has lost the primary; its replica still receives."""
     trial.known()
-    inside("db1", f"iptables -I INPUT -s {CONTROLLER} -j DROP; iptables -I OUTPUT -d {CONTROLLER} -j DROP")
+    for address in CONTROLLER:
+        inside("db1", f"iptables -I INPUT -s {address} -j DROP; iptables -I OUTPUT -d {address} -j DROP")
     seen = trial.refused("failover", *trial.move, rules=("primary_seen",))
     assert "db2" in seen.text, seen.text
     assert trial.writable() == ["db1"]

@@ -30,6 +30,7 @@ def test_a_forced_loss_is_counted_row_by_row(healthy: None) -> None:
     lost = service["rpo"]["lost"]
     assert lost > 20, service["rpo"]
     assert lost == again["lost"], again
+    assert [n for first, last in service["rpo"]["lost_rows"] for n in range(first, last + 1)] == again["lost_rows"]
     assert service["rpo"]["measured_seconds"] > 1
     assert service["verdict"] == "passed"
     assert result.rc == 0

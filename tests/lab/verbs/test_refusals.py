@@ -32,10 +32,11 @@ def test_bad_input_is_refused_before_anything_is_contacted(verb: str, arguments:
 
 
 def test_a_machine_that_dies_under_a_warm_connection_costs_its_bound_once(healthy: None) -> None:
-    assert run_verb("assess", "scope=all").rc == 0
+    healthy_run = run_verb("assess", "scope=all")
+    assert healthy_run.rc == 0
     lab("fault", "member_paused", "--member", "db1")
     result = run_verb("assess", "scope=all")
     lab("heal", "member_paused", "--member", "db1")
     assert result.rc != 0
     assert "db1 (dc1): unreachable" in str(result.report["services"])
-    assert result.seconds < 9
+    assert result.seconds < healthy_run.seconds + 4.5, "the bound is 3 s: twice would be 6"

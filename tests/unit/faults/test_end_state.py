@@ -48,6 +48,16 @@ def test_timelines_are_counted_from_the_one_before() -> None:
     assert first["members"]["db2"]["timeline"] == "1"
 
 
+def test_a_standby_has_one_name_with_quotes_and_without() -> None:
+    def reading(name: str) -> dict[str, Any]:
+        now = look()
+        now["services"][SERVICE]["members"]["db2"]["synchronous"] = name
+        return end_state.reading(now, SERVICE, 1)
+
+    assert state.differences(reading("db1"), reading('"db1"')) == []
+    assert state.differences(reading("db1"), reading("-")) != []
+
+
 def edited(old: str, new: str) -> dict[str, Any]:
     now = look()
     assert old in now["traces"]["db2"]

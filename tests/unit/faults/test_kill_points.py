@@ -61,6 +61,20 @@ def test_points_that_are_named_are_added_to_those_before(folder: Path) -> None:
     assert json.loads((folder.parent / "faults.json").read_text())["kill_points"] == 3
 
 
+def test_a_sample_is_added_to_those_before_and_all_points_begin_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> int:
+        return int(json.loads((folder.parent / "faults.json").read_text())["kill_points"])
+
+    monkeypatch.setattr(Lane, "undisturbed", lambda _self, _verb: [{"step": "decide", "state": "started"}] * 9)
+    kill_points.try_all(["payments-db:rejoin:11"], None, 7, folder)
+    kill_points.try_all([], 2, 7, folder)
+    assert counted() == 3
+    kill_points.try_all([], None, 7, folder)
+    assert counted() == 2 * 4 * 9
+
+
 def test_anything_wrong_is_told_by_the_exit_code(folder: Path) -> None:
     assert kill_points.main(["payments-db:rejoin:1"]) == 0
     assert kill_points.main(["payments-db:rejoin:1", "payments-db:rejoin:2"]) == 1

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +159,81 @@ def test_members_are_given_the_record_of_this_walk_else_the_one_that_was_observe
     (tmp_path / "record.yml").write_text(RECORD)
     done = run_ansible("playbook", "record.yml", "-e", f"vars_file={TOP}/roles/service/vars/main.yml")
     assert done.returncode == 0, done.stdout
+
+
+GIVE_BACK = """
+- hosts: shop
+  gather_facts: false
+  connection: local
+  vars_files: ["{{ service_role }}/vars/main.yml"]
+  vars:
+    service_name: shop
+    service_plan: {endpoints: "{{ endpoints }}"}
+    answering: ["{{ endpoints[0].name }}"]
+    walk: {run_id: "{{ run }}", owner: test, gives_back: [db1, db2], minimum_epoch: 1, answering: "{{ answering }}"}
+  tasks:
+    - ansible.builtin.include_role: {name: continuity.dr.endpoint_rfc2136, tasks_from: observe}
+      vars: {endpoint: "{{ endpoints[0] }}"}
+    - ansible.builtin.set_fact: {continuity_walk: "{{ walk }}", continuity_decision: {}, cacheable: true}
+    - ansible.builtin.include_tasks: "{{ service_role }}/tasks/_give_back.yml"
+"""
+
+
+@pytest.fixture
+def give_back(tmp_path: Path, run_ansible: Any) -> Any:
+    """`give_back("run-a")`: what that run, refused, gives back; after a `play` that took it."""
+    (tmp_path / "give_back.yml").write_text(GIVE_BACK)
+
+    def run(run_id: str) -> Any:
+        given = {**yaml.safe_load((tmp_path / "given.yml").read_text()), "run": run_id}
+        (tmp_path / "given_back.yml").write_text(yaml.safe_dump({**given, "service_role": f"{TOP}/roles/service"}))
+        words = ["-i", "hosts.yml", "give_back.yml", "-e", "@given_back.yml"]
+        done = run_ansible("playbook", *words, ANSIBLE_CONNECTION_PLUGINS=str(tmp_path / "connection_plugins"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def holders(fire: Any) -> list[list[str]]:
+    return [re.findall("run=(.*)", fire.state(member, "lease")) for member in fire.members]
+
+
+@contextmanager
+def at_work(fire: Any, member: str) -> Iterator[None]:
+    """A script of the run that was cut off, which outlived its controller and holds the member's lock."""
+    lock = fire.home / member / "state" / SERVICE / "lock"
+    script = subprocess.Popen(["flock", lock, "sh", "-c", "echo here; sleep 60"], stdout=subprocess.PIPE)
+    assert script.stdout and script.stdout.readline()
+    try:
+        yield
+    finally:
+        script.kill()
+        script.wait()
+        script.stdout.close()
+
+
+def test_all_of_its_own_is_given_back_and_what_sleeps_is_refused(play: Any, give_back: Any, fire: Any) -> None:
+    assert play("run-a", keep=True).returncode == 0
+    give_back("run-a")
+    assert holders(fire) == [[], []]
+    assert [fire.state(member, "epoch") for member in fire.members] == ["2", "2"]
+    assert [fire.act(member, mine("run-a", 1)).refused for member in fire.members] == ["stale_epoch"] * 2
+    following = play("run-c", keep=True)
+    assert following.returncode == 0, following.stdout
+    assert holders(fire) == [["run-c"], ["run-c"]]
+
+
+def test_what_an_orphan_works_under_is_kept(play: Any, give_back: Any, fire: Any) -> None:
+    assert play("run-a", keep=True).returncode == 0
+    with at_work(fire, "db1"):
+        assert "it ends by itself" in give_back("run-a")
+    assert holders(fire) == [["run-a"], ["run-a"]]
+    assert "claim_held" in play("run-c").stdout
+
+
+def test_of_another_run_nothing_is_given_back(play: Any, give_back: Any, fire: Any) -> None:
+    assert play("run-a", keep=True).returncode == 0
+    assert "lease_held" in give_back("run-b")
+    assert holders(fire) == [["run-a"], ["run-a"]]
+    assert "claim_held" in play("run-c").stdout

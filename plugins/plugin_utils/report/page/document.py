@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import VERDICTS
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.kept import KeptTemplates
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import drawings, sentence
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields, visible
 
@@ -61,6 +62,7 @@ def render(report: Mapping[str, Any]) -> str:
         detailed=drawings.detailed(report),
         most_drawn=drawings.MOST_SERVICES,
         fold=fold,
+        attention=worst_first,
         worst_first=worst_first if fold else order,
         next_commands=[services[number]["next_command"] for number in worst_first if services[number]["next_command"]],
         run_sentence=sentence.run_sentence(fields),
@@ -75,6 +77,7 @@ def page(template: str, **variables: Any) -> str:
     """A page of this folder. Everything that is not Markup is escaped, and hidden characters are shown."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=KeptTemplates(),
         undefined=StrictUndefined,
         autoescape=True,
         finalize=lambda value: value if isinstance(value, (Markup, int, float)) else visible(value),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STATES = {"done": "accent", "skipped": "idle", "refused": "warn", "failed": "bad", "started": "warn"}
 _CLIENT_HEIGHT = 96
+_NAMES_HEIGHT = 36  # of the stages, above their steps
 _LEFT, _RIGHT = 110, 20  # margins of the time axis
 
 
@@ -43,16 +44,17 @@ def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> 
     steps = list(dict.fromkeys(each.step for each in bars))
     client = service["client"]
     top = _CLIENT_HEIGHT + 26 if client else 0
+    top += _NAMES_HEIGHT if len({each.stage for each in bars}) > 1 else 8
     canvas = Canvas(
         name,
         f"{label(service['service'], 60)} over the time of the run",
         ("Above: writes of the canary a second, acknowledged and refused; outages are shaded. " if client else "")
         + f"Below: when each of the steps {', '.join(label(step) for step in steps)} ran.",
-        height=top + 36 + len(steps) * 22 + 40,
+        height=top + len(steps) * 22 + 40,
     )
     begin, end = _span(bars, client, started)
-    below = canvas.axes(left=_LEFT, top=top + 36, right=_RIGHT, bottom=40)
-    _steps(below, bars, steps)
+    below = canvas.axes(left=_LEFT, top=top, right=_RIGHT, bottom=40)
+    _steps(below, _distinct(bars, (end - begin) / (WIDTH - _LEFT - _RIGHT)), steps)
     _stages(canvas, below, bars, begin, end)
     below.set_xlim(begin, end)
     ticks_of_seconds(below, end)
@@ -83,6 +85,17 @@ def _span(bars: Sequence[_Bar], client: Mapping[str, Any] | None, started: float
         first = (seconds_of(client["started"]) or started) - started
         times += [first, first + client["slice_seconds"] * len(client["acknowledged"])]
     return min(times), max(*times, 0.1)
+
+
+def _distinct(bars: Sequence[_Bar], pixel: float) -> list[_Bar]:
+    """Bars of one step that begin at the same pixel (which lasts so many seconds) as one: thousands take seconds."""
+    found: dict[tuple[str, str, int], _Bar] = {}
+    for each in bars:
+        place = (each.step, each.state, int(each.began / pixel))
+        first = found.setdefault(place, each)
+        seconds = max(first.seconds, each.began + each.seconds - first.began)
+        found[place] = replace(first, seconds=seconds)
+    return list(found.values())
 
 
 def _steps(axes: Axes, bars: Sequence[_Bar], steps: Sequence[str]) -> None:

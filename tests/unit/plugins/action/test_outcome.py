@@ -38,8 +38,9 @@ def begun(tmp_path):
     run.forget()
 
 
-def outcome(decision=None, accounts=MappingProxyType({"state": "done"}), check_mode=False, **args):
+def outcome(decision=None, accounts=MappingProxyType({"state": "done"}), check_mode=False, observed=None, **args):
     facts = {"continuity_decision": decision.to_dict()} if decision else {}
+    facts |= {"continuity_endpoint_observed": observed} if observed else {}
     other = {"ansible_facts": {"continuity_outcome": dict(accounts)}} if accounts else {}
     variables = {"ansible_facts": facts, "hostvars": {"accounts": other}, "inventory_hostname": "shop"}
     action = made(ActionModule, {"state": "begun", "service": "shop", **args}, check_mode=check_mode, delegate_to=None)
@@ -100,6 +101,12 @@ def test_a_decision_with_steps_may_be_carried_out(begun):
     assert (walk["run_id"], walk["owner"], walk["directory"]) == (begun.run_id, begun.operator, begun.directory)
     assert walk["break_run"] == ""
     assert lines(begun) == [], "only an end is an outcome"
+
+
+def test_only_an_endpoint_that_answered_is_claimed_and_switched(begun):
+    observed = {"a.example.": {"reachable": True}, "b.example.": {"reachable": False}, "c.example.": {}}
+    assert outcome(MOVES, observed=observed)["ansible_facts"]["continuity_walk"]["answering"] == ["a.example."]
+    assert outcome(MOVES)["ansible_facts"]["continuity_walk"]["answering"] == []
 
 
 def test_what_an_earlier_stage_left_behind_is_gone(begun):
@@ -165,3 +172,18 @@ def test_further_facts_cannot_turn_a_failure_into_a_success(begun):
     result = outcome(state="failed", message="m", data={"state": "done", "message": "fine"})
     assert result["outcome"]["state"] == "failed" and result["outcome"]["message"] == "m"
     assert [state for state, _data in lines(begun)] == ["failed"]
+
+
+def test_only_a_refused_run_gives_back_without_a_walk(begun):
+    held = ("db1", "db2")
+    given = {
+        "refused": outcome(dataclasses.replace(REFUSED, gives_back=held)),
+        "blocked": outcome(dataclasses.replace(MOVES, gives_back=held), accounts={"state": "failed"}),
+        "carried out": outcome(dataclasses.replace(MOVES, gives_back=held)),
+        "at its goal": outcome(dataclasses.replace(NOTHING, gives_back=held)),
+        "check mode": outcome(dataclasses.replace(REFUSED, gives_back=held), check_mode=True),
+        "holds nothing": outcome(REFUSED),
+    }
+    walks = {name: result["ansible_facts"]["continuity_walk"]["gives_back"] for name, result in given.items()}
+    assert [name for name, members in walks.items() if members] == ["refused", "blocked"]
+    assert walks["refused"] == walks["blocked"] == ["db1", "db2"]

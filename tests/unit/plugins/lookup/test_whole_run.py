@@ -22,7 +22,7 @@ services:
     engine: {role: continuity.dr.engine_postgresql, cluster: 15/main}
     members: [db1, {host: db2, replication_address: "{{ db2_link }}"}]
 """
-    + sample_plan.ENDPOINTS.replace("vault_tsig_secret", "lookup('ansible.builtin.file', 'there/is/no/key')")
+    + sample_plan.ENDPOINTS.replace("vault_tsig_secret", "lookup('ansible.builtin.file', 'key')")
     + """\
   mail-db: {function: mail, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
   accounts-db: {function: accounts, engine: {role: acme.dr.engine_x}, members: [db1, db2]}
@@ -68,6 +68,7 @@ class ActionModule(ActionBase):
 def files(tmp_path):
     (tmp_path / "hosts.yml").write_text(HOSTS)
     (tmp_path / "plan.yml").write_text(PLAN)
+    (tmp_path / "key").write_text("c2VjcmV0\n")
     (tmp_path / "verb.yml").write_text(VERB % {"verb": "switchover"})
     (tmp_path / "other.yml").write_text(VERB % {"verb": "failover"})
     (tmp_path / "host_vars").mkdir()  # read by a variables plugin, not by an inventory source
@@ -96,7 +97,9 @@ def test_a_whole_run_in_wave_order(verb, files):
     inputs = ("scope=payments,accounts-db", "reason='power cut'", "continuity_run_id=drill-7")
     settings = ("continuity_runs_dir=elsewhere", '{"continuity_outcome_allow_degraded": ["endpoint_stale"]}')
     given = [word for text in (*inputs, *settings) for word in ("-e", text)]
-    code, output, seen = verb(*given, "--check")
+    (files / "vault").write_text("a password\n")
+    vault = ("--vault-id", "dr@vault", "--vault-password-file", "vault")
+    code, output, seen = verb(*given, *vault, "--check")
     assert code == 0, output
     assert [(line["host"], line["what"]) for line in seen[:2]] == [
         ("accounts-db", "accounts-db"),
@@ -112,6 +115,8 @@ def test_a_whole_run_in_wave_order(verb, files):
     assert last["inputs"]["reason"] == "power cut"
     assert last["plan"]["id"] == "shop"
     assert (last["allow_degraded"], last["inventory"]) == (["endpoint_stale"], ["hosts.yml", "plan.yml"])
+    opens = ["--vault-id", "dr@vault", "--vault-password-file", f"{files}/vault"]
+    assert last["options"] == [*opens, "-e", f"continuity_runs_dir={files}/elsewhere"]
     service = last["services"]["payments-db"]
     of_db1 = {"address": "198.51.100.11", "replication_address": "198.51.100.11"}
     of_db2 = {"address": "203.0.113.11", "replication_address": "203.0.113.132"}
@@ -119,7 +124,7 @@ def test_a_whole_run_in_wave_order(verb, files):
         {"host": "db1", "cluster": "15/main", "site": "dc1", **of_db1},
         {"host": "db2", "cluster": "15/main", "site": "dc2", **of_db2},
     ]
-    assert "key" not in service["endpoints"][0]  # and the missing key file has stopped nothing
+    assert "key" not in service["endpoints"][0]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +159,48 @@ def test_what_would_not_be_a_whole_run_is_refused(verb, arguments, environment, 
     assert "switchover does not begin, nothing was contacted:" in output
     assert [text for text in told if text not in output] == [], output
     assert seen == []
+
+
+KEY_PATH = "services.payments-db.endpoints[0].key.secret: "
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("\"{{ lookup('file', 'there/is/no/key') }}\"", "Unable to access the file 'there/is/no/key'"),
+        ('"{{ vault_tsig_secret }}"', "'vault_tsig_secret' is undefined"),
+        ("\"{{ lookup('file', 'empty') }}\"", KEY_PATH + "is empty; allowed: a file, a variable or a vault password"),
+        ("!vault |\n            $ANSIBLE_VAULT;1.1;AES256\n            " + "61" * 80, "vault"),
+    ],
+    ids=["no file", "no variable", "empty", "no vault password"],
+)
+def test_a_key_that_is_not_there_is_told_as_what_it_is(files, verb, secret, told):
+    """Not as a name server that gives no answer: the field of the plan, why, and what to do; nothing is contacted."""
+    (files / "empty").write_text("\n")
+    old = "{name: continuity, secret: \"{{ lookup('ansible.builtin.file', 'key') }}\"}"
+    key = f"\n          name: continuity\n          secret: {secret}"
+    assert old in PLAN
+    (files / "plan.yml").write_text(PLAN.replace(old, key))
+    code, output, seen = verb("-e", "scope=payments")
+    assert (code, seen) == (4, []), output
+    refusal = output[output.index("switchover does not begin, nothing was contacted:") :]
+    assert refusal.count(KEY_PATH) == 1, output
+    assert told in refusal.splitlines()[1], output
+    assert "only where that must not stop the run: -e waive=arbiter_unreachable" in refusal
+    assert "arbiter_unreachable:" not in output
+
+
+def test_a_key_that_is_not_needed_may_be_missing(files, verb):
+    """Of a service that is not moved, or where somebody goes on without the arbiter."""
+    (files / "key").unlink()
+    code, output, _seen = verb("-e", "scope=payments", "-c", "local")
+    assert code == 4
+    assert KEY_PATH in output and "ansible_connection: db1 and db2" in output, "all reasons at once"
+    assert verb("-e", "scope=mail-db")[0] == 0
+    waived = ("-e", "waive=arbiter_unreachable", "-e", "reason='the key burnt'")
+    code, output, seen = verb("-e", "scope=payments", *waived)
+    assert code == 0, output
+    assert "key" not in seen[-1]["services"]["payments-db"]["endpoints"][0]
 
 
 @pytest.mark.parametrize(

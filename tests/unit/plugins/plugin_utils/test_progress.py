@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import progress
+from ansible_collections.continuity.dr.plugins.plugin_utils.journal import mask
 from ansible_collections.continuity.dr.plugins.plugin_utils.progress import Downtime, Teller, budget, clock, downtime
 from ansible_collections.continuity.dr.plugins.plugin_utils.run import Run
 
@@ -54,15 +56,16 @@ DEMOTED = entry("demote", "started", 5, "failback", member="db2")
         (900.0, Downtime(-740.0), "RTO 15m: 1m left"),
         (900.0, Downtime(-790.03), "RTO 15m: 9.9s left"),
         (900.0, Downtime(-800.0), "RTO 15m: 0s left"),
-        (900.0, Downtime(-801.0), "RTO 15m: exceeded by 1s"),
-        (900.0, Downtime(-1000.0, at_least=True), "RTO 15m: exceeded by at least 3m 20s"),
+        (900.0, Downtime(-801.0), "RTO 15m MISSED by 1s"),
+        (900.0, Downtime(-1000.0, at_least=True), "RTO 15m MISSED by over 3m 20s"),
         (900.0, Downtime(-260.0, at_least=True), "RTO 15m: at most 9m left"),
         (900.0, Downtime(90.0, ended=92.55), "RTO 15m: back after 2.55s"),
-        (900.0, Downtime(-270.0, ended=92.0, at_least=True), "RTO 15m: back after at least 6m 2s"),
-        (2.0, Downtime(90.0, ended=93.5), "RTO 2s: back after 3.5s, exceeded by 1.5s"),
+        (900.0, Downtime(-270.0, ended=92.0, at_least=True), "RTO 15m: down at least 6m 2s"),
+        (2.0, Downtime(90.0, ended=93.5), "RTO 2s MISSED: 3.5s"),
         (900.0, Downtime(90.0, ended=92.55, measured=2.07), "RTO 15m: outage of 2.07s"),
-        (2.0, Downtime(90.0, measured=12.0, at_least=True), "RTO 2s: outage of 12s, exceeded by 10s"),
-        (0.0, Downtime(99.0), "RTO 0s: exceeded by 1s"),
+        (2.0, Downtime(90.0, measured=12.0, at_least=True), "RTO 2s MISSED: 12s"),
+        (2.0, Downtime(90.0, ended=93.5, at_least=True), "RTO 2s MISSED: over 3.5s"),
+        (0.0, Downtime(99.0), "RTO 0s MISSED by 1s"),
         (900.0, Downtime(107.0), "RTO 15m: 15m left"),  # a clock that was set back is no credit
     ],
 )
@@ -90,25 +93,52 @@ def test_the_time_since_the_run_began_is_never_wider_than_its_column(seconds, te
 
 
 def test_a_line_names_the_service_first_and_columns_stand_below_each_other():
-    lines = [
-        progress.line("db", 11, 2.3, "promote db2: done in 0.13s", "RTO 15m: 14m 57s left"),
-        progress.line("payments-db", 11, 62, "rejoin db1: FAILED in 3s", "no RTO", "db2 is gone"),
+    shown = [
+        progress.lines("db", 11, 2.3, "promote db2: done 0.13s", "RTO 15m: 14m 57s left"),
+        progress.lines("payments-db", 11, 62, "rejoin db1: FAILED 3s", "no RTO", "db2 is gone"),
     ]
-    assert lines == [
-        "db              2.3s  promote db2: done in 0.13s                        RTO 15m: 14m 57s left",
-        "payments-db   1m 02s  rejoin db1: FAILED in 3s                          no RTO  db2 is gone",
+    assert "\n".join(shown).split("\n") == [
+        "db              2.3s  promote db2: done 0.13s          RTO 15m: 14m 57s left",
+        "payments-db   1m 02s  rejoin db1: FAILED 3s            no RTO",
+        "payments-db   1m 02s    db2 is gone",
     ]
 
 
 @pytest.mark.parametrize("evil", ["a\nPLAY RECAP", "a\r\nb", "a\x1b[2Jb", "a\u2028b", "a\u202eb", "a\x00b", "a\u0085b"])
 def test_no_part_of_a_line_breaks_it_or_moves_the_cursor(evil):
-    line = progress.line(evil, 11, 1.0, evil, evil, evil)
-    assert line.isprintable() and len(line.splitlines()) == 1
+    shown = progress.lines(evil, 11, 1.0, evil, evil, evil).split("\n")
+    assert len(shown) == 2
+    assert all(line.isprintable() and len(line.splitlines()) == 1 for line in shown)
 
 
-def test_a_long_message_is_cut():
-    line = progress.line("db", 2, 1.0, "x", "no RTO", "y" * 500)
-    assert line.endswith("yyy...") and len(line) < 240
+LEFT = ["no RTO", "RTO 15m: at most 14m 58s left", "RTO 1h 30m MISSED by over 30m 20s", "RTO 15m: back after 12.29s"]
+SAID = ["promote db2: done 0.13s", "verify payments-db: done 0.02s", "canary measured: done 0.11s", "y" * 200]
+
+
+@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("service", ["db", "payments-db", "payments-db-of-the-region-europe-west-1"])
+def test_no_line_is_wider_than_a_terminal(service, said, left):
+    width = progress.name_width([service])
+    above, below = progress.lines(service, width, 3599.9, said, left, "x" * 500).split("\n")
+    assert max(len(above), len(below)) <= 80
+    assert above.endswith(left.removeprefix("RTO 15m: ")), "what is left of the objective is never cut"
+    assert above.startswith(service[:8]) and below.endswith("xxx...")
+
+
+def test_the_labs_lines_are_whole():
+    done = progress.lines("accounts-db", 11, 12.3, "release accounts-db: done 0.03s", "RTO 15m: back after 1.29s")
+    assert done == "accounts-db    12.3s  release accounts-db: done 0.03s  RTO 15m: back after 1.29s"
+    assert len(done) == 80
+
+
+def test_long_names_are_shortened_only_where_they_can_be_told_apart():
+    here = ["payments-database-east", "payments-database-west"]
+    assert progress.name_width(here) == 18
+    assert [progress.shortened(name, 18) for name in here] == ["payments..ase-east", "payments..ase-west"]
+    alike = ["payments-one-database-x", "payments-two-database-x"]
+    assert progress.name_width(alike) == 23
+    assert progress.lines(alike[0], 23, 1.0, "x", "no RTO").startswith(alike[0] + "  ")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +151,7 @@ def test_a_long_message_is_cut():
             "lag_unknown: no answer",
         ),
         ({"outcome": {"message": "it depends on accounts"}}, "it depends on accounts"),
+        ({"outcome": {"message": "lag_unknown, no_fence"}}, ""),
         ({"failed": True}, ""),
     ],
 )
@@ -203,10 +234,28 @@ def test_a_step_is_told_with_the_time_and_the_objective():
     one.ended("done", {"elapsed_seconds": 0.31})
     one.ended("failed", {"elapsed_seconds": 3.2, "failed": True, "msg": "gone"})
     assert shown == [
-        "payments-db    12.4s  promote db2: still running, 10s                   RTO 15m: 14m 49s left",
-        "payments-db    12.4s  promote db2: done in 0.31s                        RTO 15m: 14m 49s left",
-        "payments-db    12.4s  promote db2: FAILED in 3.2s                       RTO 15m: 14m 49s left  gone",
+        "payments-db    12.4s  promote db2: still running 10s   RTO 15m: 14m 49s left",
+        "payments-db    12.4s  promote db2: done 0.31s          RTO 15m: 14m 49s left",
+        "payments-db    12.4s  promote db2: FAILED 3.2s         RTO 15m: 14m 49s left\npayments-db    12.4s    gone",
     ]
+
+
+def test_a_secret_at_the_place_of_the_cut_is_not_told():
+    shown, one = teller()
+    one = dataclasses.replace(one, mask=mask)
+    message = "x" * 30 + " postgres://me:hidden-secret-" + "y" * 60 + "@db1"
+    one.ended("failed", {"elapsed_seconds": 1.0, "failed": True, "msg": message})
+    assert "postgres://" in shown[0] and "hidden" not in shown[0]
+
+
+def test_an_endpoint_is_told_by_the_first_part_of_its_name():
+    shown, one = teller(step="point", subject=DNS)
+    one.ended("done", {"elapsed_seconds": 1.0})
+    assert "  point payments-db: done 1s  " in shown[0]
+    two = {"payments-db": {"endpoints": [{"name": DNS}, {"name": "payments-db.eu.example."}]}}
+    shown, one = teller(step="point", subject=DNS, services=two)
+    one.ended("done", {"elapsed_seconds": 1.0})
+    assert f"  point {DNS}: done 1s  " in shown[0], "whole where two begin alike"
 
 
 def test_the_beginning_of_what_may_take_minutes_is_told():
@@ -219,7 +268,7 @@ def test_the_end_of_a_service_is_told_as_that_of_its_stage():
     shown, one = teller([INJECTED, PROMOTED, POINTED], step="outcome", subject="")
     one.ended("refused", {"elapsed_seconds": 0.0, "outcome": {"message": "it depends on accounts"}})
     assert shown[0].startswith("payments-db    12.4s  failover: REFUSED  ")
-    assert shown[0].endswith("  RTO 15m: back after 7s  it depends on accounts")
+    assert shown[0].endswith("  RTO 15m: back after 7s\npayments-db    12.4s    it depends on accounts")
 
 
 def test_fifty_services_stand_in_one_column():
@@ -244,6 +293,6 @@ def test_what_goes_wrong_in_telling_is_nobodys_business(monkeypatch):
         broken.runs(5.0)
     shown, one = teller()
     one.ended("done", {})
-    monkeypatch.setattr(progress, "line", raising)
+    monkeypatch.setattr(progress, "lines", raising)
     one.ended("done", {"elapsed_seconds": 1.0})
     assert shown == []

@@ -39,6 +39,22 @@ def test_the_operator_may_name_the_run_and_its_place(tmp_path):
     assert begun.directory == str(tmp_path / "drill-7")
 
 
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("elsewhere", "continuity_runs_dir={here}/elsewhere"),
+        ("my runs", '{{"continuity_runs_dir": "{here}/my runs"}}'),
+        (None, None),
+    ],
+)
+def test_where_the_runs_are_kept_is_carried_when_it_was_given(monkeypatch, tmp_path, given, word):
+    monkeypatch.chdir(tmp_path)
+    begun = run.begin(**ASKED, runs_directory=given, vault=["--ask-vault-password"])
+    expected = [] if word is None else ["-e", word.format(here=tmp_path)]
+    assert begun.options == ("--ask-vault-password", *expected)
+    assert begun.directory == f"{tmp_path}/{given or 'runs'}/{begun.run_id}"
+
+
 def test_inventory_sources_can_be_copied_from_where_the_run_was_started(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     begun = run.begin(**ASKED, inventory=[f"{tmp_path}/lab/hosts.yml", f"{tmp_path}2/plan.yml", "db1,"])

@@ -188,8 +188,8 @@ def kept(begun) -> Path:
 def test_the_sight_of_a_primary_is_kept_for_the_run_that_finds_it_dead(begun):
     seen = dataclasses.replace(PRIMARY, asked=1000.0)
     spine.remember(begun, "payments-db", seen)
-    assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
-    assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3)
+    assert spine.last_seen(begun, "payments-db") == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3, "7301")
+    assert view(begun).last_seen == LastSeen(1000.0, "db1", 4096, {"db2": "sync"}, 3, "7301")
 
 
 def test_without_exactly_one_primary_the_last_sight_stays(begun):
@@ -203,14 +203,32 @@ def test_without_exactly_one_primary_the_last_sight_stays(begun):
     assert kept(begun).read_text() == before
 
 
-def test_a_sight_counts_from_when_the_member_was_asked_never_from_later(begun):
+def test_a_sight_counts_from_when_the_member_was_asked_never_from_later(begun, monkeypatch):
     """What was committed after the look may be lost: a time that is later than the look would count too little."""
+    monkeypatch.setattr(spine.time, "time", lambda: begun.started + 60)
     spine.remember(begun, "payments-db", PRIMARY)
     assert spine.last_seen(begun, "payments-db").time == begun.started
     spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, asked=begun.started + 60))
     assert spine.last_seen(begun, "payments-db").time == begun.started + 60
     spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, asked=begun.started + 30, followers={}))
     assert spine.last_seen(begun, "payments-db").followers == {"db2": "sync"}, "an older look does not replace a newer"
+
+
+def test_a_sight_from_the_future_gives_way_to_a_true_one(begun, monkeypatch):
+    """The controller's clock was an hour ahead once; what it saw then must not outlive what is so now."""
+    ahead = dataclasses.replace(PRIMARY, asked=begun.started + 3600)
+    spine.remember(begun, "payments-db", ahead)
+    monkeypatch.setattr(spine.time, "time", lambda: begun.started + 1)
+    now = dataclasses.replace(PRIMARY, asked=begun.started, followers={"db2": "async"})
+    spine.remember(begun, "payments-db", now)
+    kept_now = spine.last_seen(begun, "payments-db")
+    assert (kept_now.time, kept_now.followers) == (begun.started, {"db2": "async"})
+
+
+def test_a_sight_that_an_older_version_kept_is_of_no_known_cluster(begun):
+    kept(begun).parent.mkdir(parents=True)
+    kept(begun).write_text('{"time": 5, "member": "db1", "position": 1, "followers": {}}')
+    assert spine.last_seen(begun, "payments-db") == LastSeen(5.0, "db1", 1, {}, None, None)
 
 
 def test_what_the_engine_verified_is_read_from_the_services_own_facts():
@@ -260,6 +278,7 @@ def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun)
     assert (service["endpoints"], service["canary"], service["depends_on"]) == ([NAME], True, ["accounts-db"])
     assert data["plan"]["allowances"]["detection_seconds"] == 60.0
     assert (data["allow_degraded"], data["inventory"]) == (["endpoint_stale"], ["lab.yml"])
+    assert data["options"] == list(begun.options)
     path.write_text("kept")
     spine.write_run(begun)
     assert path.read_text() == "kept"

@@ -28,10 +28,12 @@ def member(tmp_path, monkeypatch):
     return made
 
 
-@pytest.fixture
-def listening():
-    """A TCP port on which somebody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+@pytest.fixture(params=["IPv4", "IPv6"])
+def listening(request):
+    """A TCP port on which somebody listens; the kernel lists a socket in the file of its family alone."""
+    new = request.param == "IPv6"  # bound so that it needs no IPv6 address
+    family, address = (socket.AF_INET6, "::ffff:127.0.0.1") if new else (socket.AF_INET, "127.0.0.1")
+    with socket.create_server((address, 0), family=family, dualstack_ipv6=new) as server:
         yield server.getsockname()[1]
 
 

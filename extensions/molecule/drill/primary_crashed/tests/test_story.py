@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from harness import Result
+from harness import Result, differences, state
 from testinfra.host import Host
 
 
@@ -32,6 +32,14 @@ def test_both_ways_were_measured_and_lost_nothing(last_report: Callable[[str], d
     assert stages["failback"]["rto"]["measured_seconds"] < 3.6
 
 
+def test_whoever_was_fenced_was_watched_to_the_end_and_acknowledged_nothing(
+    last_report: Callable[[str], dict], measurements: Callable[[str], dict]
+) -> None:
+    counts = {stage: each["acknowledged_by_fenced"] for stage, each in measurements("drill").items()}
+    assert counts == {"failover": 0, "dwell": 0, "failback": 0, "end": 0}
+    assert last_report("drill")["services"][0]["acknowledged_elsewhere"] == 0
+
+
 def test_detection_and_decision_are_allowances_and_not_measured(last_report: Callable[[str], dict]) -> None:
     rto = last_report("drill")["services"][0]["rto"]
     assert rto["total_seconds"] == pytest.approx(rto["measured_seconds"] + 60 + 300)
@@ -43,8 +51,10 @@ def test_no_canary_is_left(by_hand: Callable[..., str]) -> None:
 
 
 def test_failback_after_the_drill_has_nothing_to_do(verb: Callable[..., Result]) -> None:
+    before = state()
     again = verb("failback", "scope=payments")
     assert (again.rc, again.changed) == (0, 0), again.output
+    assert differences(before) == ""
 
 
 def test_a_replica_stopped_by_hand_is_the_one_change_of_the_next_run(

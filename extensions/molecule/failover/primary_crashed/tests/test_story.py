@@ -52,10 +52,24 @@ def test_the_report_names_the_lifted_protection_and_the_next_command(last_report
     assert any("masked" in str(line) for line in service["evidence"])
 
 
+def test_the_fenced_primary_was_watched_and_acknowledged_nothing(measurements: Callable[[str], dict]) -> None:
+    assert measurements("failover")["failover"]["acknowledged_by_fenced"] == 0
+
+
 def test_a_record_set_back_by_hand_is_the_one_change_of_the_next_run(
     verb: Callable[..., Result], dns_by_hand: Callable[..., None]
 ) -> None:
     dns_by_hand("payments-db", "198.51.100.11")
     again = verb("failover", "scope=payments", "target_site=dc2")
     assert (again.rc, again.changed) == (0, 1), again.output
+    assert verb("failover", "scope=payments", "target_site=dc2").changed == 0
+
+
+def test_a_fence_lifted_by_hand_is_the_one_change_of_the_next_run(
+    verb: Callable[..., Result], by_hand: Callable[..., str], db1: Host
+) -> None:
+    by_hand("db1", "systemctl unmask postgresql@15-payments.service")
+    again = verb("failover", "scope=payments", "target_site=dc2")
+    assert (again.rc, again.changed) == (0, 1), again.output
+    assert db1.check_output("systemctl show -p LoadState --value postgresql@15-payments.service") == "masked"
     assert verb("failover", "scope=payments", "target_site=dc2").changed == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
+from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control, steps
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.measuring import (
     Request,
@@ -139,6 +139,26 @@ def test_an_acknowledgement_of_a_fenced_member_is_flagged(server, config) -> Non
     time.sleep(0.2)
     measured = take(request(one, fenced=[fenced]))
     assert measured["acknowledged_by_fenced"] >= 10 and measured["fenced_rows"]
+
+
+def test_what_a_fenced_member_acknowledges_after_the_last_measurement_is_seen_at_the_end(server, config) -> None:
+    one = config()
+    control.start(one, 5, 10.0)
+    measured = take(request(one, fenced=[Fenced(frozenset({"127.0.0.1"}), since=time.time() + 3600)]))
+    since = time.time()
+    assert measured["acknowledged_by_fenced"] == 0
+    control.start(one, 10, 5.0)
+    window = {"member": "db1", "addresses": ["127.0.0.1"], "since": str(since)}
+    about = {"state": "stopped", "service": one.service, "run_id": one.run_id, "purge": False}
+    stopped = steps.do({**about, "directory": str(Path(one.ledger).parent), "fenced": [window]}, check_mode=False)
+    after = [row.seq for row in read(one.ledger).rows if row.acknowledged and row.sent >= since]
+    assert stopped["acknowledged_by_fenced"] == len(after) >= 10
+    failover, end = load(measurement_file(one.ledger))
+    assert (failover["stage"], end["stage"]) == ("failover", "end")
+    assert end["fenced_members"] == {"db1": len(after)} and end["fenced_rows"] == after[:100]
+    # A client of the same run that goes on does not stumble over it
+    control.start(one, 5, 10.0)
+    take(request(one, stage="failback"))
 
 
 def test_a_client_that_is_stuck_on_the_old_primary_does_not_look_like_health(moving) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core import rules as
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise, step_members
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    EVERY_VERB,
     FIXED_RULES,
     WAIVABLE_RULES,
     Decision,
@@ -151,6 +152,25 @@ def test_target_already_primary_is_nothing_to_do() -> None:
         assert decision.goal_reached, decision
 
 
+@pytest.mark.parametrize(
+    ("comes_back_as", "fenced", "left"),
+    [("primary", False, ["db1"]), ("primary", True, []), ("primary", None, []), ("replica", False, [])],
+)
+def test_a_fence_lifted_by_hand_is_put_back(comes_back_as: str, fenced: bool | None, left: list[str]) -> None:
+    there = view(
+        crashed(fenced=fenced, comes_back_as=comes_back_as),
+        primary("db2", "dc2", followers={}),
+        values=(ADDRESS["db2"],),
+    )
+    decision = decide(there, ask("failover", target_site="dc2"))
+    assert step_members(decision.steps, "fence") == left
+    assert decision.goal_reached == (not left)
+    assert not step_members(decision.steps, "promote")
+    assert "second primary" not in decision.redundancy, "it is fenced now"
+    told = decide(there, ask("assess")).redundancy
+    assert ("not fenced: db1, whose next start would be a second primary" in told) == bool(left), told
+
+
 def test_a_run_cut_off_before_dns_is_finished_by_the_next() -> None:
     half = view(crashed(fenced=True), primary("db2", "dc2", followers={}), values=(ADDRESS["db1"],))
     decision = decide(half, ask("failover", source_site="dc1"))
@@ -184,6 +204,23 @@ def test_the_next_in_line_follows_and_proves_nothing() -> None:
     dead = view(*lost, rpo=0.0, values=(ADDRESS["db2"],), seen=seen)
     assert not decide(dead, ask("failover", target_site="dc1")).refused
     assert rules(decide(dead, ask("failover", target_site="dc3"))) == ["synchronous_unproven"]
+
+
+def test_one_that_is_only_called_synchronous_is_refused_with_the_reason_and_no_rejoin_is_sent_after_it() -> None:
+    """No rejoin changes synchronous_commit: it would come back again and again."""
+    mode = "sync, commits do not wait (synchronous_commit = local)"
+    members = (primary(followers={"db2": mode}), replica())
+    for verb in ("assess", "switchover"):
+        (refusal,) = decide(view(*members, rpo=0.0), ask(verb, target_site="dc2")).refusals
+        assert (refusal.rule, refusal.measured) == ("synchronous_unproven", mode)
+        assert "rejoin, which restores" not in refusal.hint
+    rejoin = decide(view(*members, rpo=0.0), ask("rejoin"))
+    assert rejoin.goal_reached and rejoin.redundancy == f"not proven to lose nothing: db2 is {mode}"
+    assert not decide(view(*members), ask("switchover", target_site="dc2")).refused, "a plan that asks for no proof"
+    assert not decide(view(*members), ask("rejoin")).redundancy
+    sight = LastSeen(NOW - 9, "db1", 1000, {"db2": mode}, 1, "7")
+    (refusal,) = decide(view(crashed(), alone(), rpo=0.0, seen=sight), ask("failover", target_site="dc2")).refusals
+    assert (refusal.rule, refusal.measured) == ("synchronous_unproven", f"{mode}, 9 s ago")
 
 
 def test_rejoin_restores_the_synchronous_promise() -> None:
@@ -432,6 +469,20 @@ def test_a_waiver_is_named_one_by_one_and_needs_a_reason() -> None:
     assert [waiver.rule for waiver in spoken.waivers] == ["old_primary_unfenced"]
     other = decide(seen, ask("failover", target_site="dc2", waive=("lag_unknown",), reason="wrong one"))
     assert rules(other) == ["old_primary_unfenced"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "given"),
+    [
+        (view(crashed(), alone(lag_seconds=None)), {"waive": ("lag_unknown",)}),
+        (view(crashed(), alone(lag_seconds=400.0)), {"accept_data_loss_seconds": 500.0}),
+        (view(crashed(), alone(lag_seconds=400.0)), {"accept_data_loss_seconds": 500.0, "reason": " "}),
+    ],
+)
+def test_whatever_is_given_away_needs_a_reason(seen: View, given: dict[str, Any]) -> None:
+    request = ask("failover", target_site="dc2", **given)
+    assert rules(decide(seen, request)) == ["reason_missing"]
+    assert not decide(seen, dataclasses.replace(request, reason="agreed")).refused
 
 
 def test_a_live_primary_cannot_be_waived() -> None:
@@ -921,3 +972,34 @@ def test_a_refusal_has_no_steps_and_says_what_to_do(case: tuple[View, Request]) 
 def test_an_unknown_verb_is_an_error() -> None:
     with pytest.raises(ValueError, match="switchover"):
         decide(view(primary(), replica()), ask("promote"))
+
+
+FOREIGN = Problem("other_directory", "/data/payments", "/data/accounts", "two servers", (EVERY_VERB,), "correct it")
+
+
+@pytest.mark.parametrize("verb", ["assess", "switchover", "failover", "failback", "rejoin"])
+@pytest.mark.parametrize("member", ["db1", "db2", "db3"])
+def test_a_plan_that_names_another_server_stops_every_verb_once(verb: str, member: str) -> None:
+    """Also where the member is neither the primary nor the target: it would be brought back as a replica."""
+    home = "dc1" if verb == "failback" else "dc2"
+    three = [primary(), replica("db2", "dc2"), replica("db3", "dc2", position=999)]
+    if verb == "failover":
+        three = [crashed(), alone(), alone(member="db3", position=999)]
+    if verb == "failback":
+        three = [replica("db1", "dc1"), primary("db2", "dc2", followers={"db1": "sync"}), replica("db3", "dc2")]
+    for waive in ((), ("other_directory",)):
+        seen = view(*[dataclasses.replace(o, problems=(FOREIGN,)) if o.member == member else o for o in three])
+        decision = decide(seen, ask(verb, target_site=home, waive=waive, reason="r"))
+        assert rules(decision).count("other_directory") == 1 and decision.steps == ()
+        (told,) = [refusal for refusal in decision.refusals if refusal.rule == "other_directory"]
+        assert (told.measured, told.limit, told.hint) == ("/data/payments", "/data/accounts", "correct it")
+        assert told.message.startswith(f"{member}: ")
+
+
+def test_a_refusal_does_not_send_anybody_to_rejoin_the_primary() -> None:
+    """Nothing was moved: what is missing is what does not follow the primary that there is."""
+    refused = decide(view(primary(), replica()), ask("failover", target_site="dc2"))
+    assert rules(refused)[0] == "primary_alive"
+    assert refused.redundancy == ""
+    lost = decide(view(primary(), replica(receiving=False, upstream=None)), ask("switchover", target_site="dc2"))
+    assert "not following: db2; next: run rejoin" in lost.redundancy

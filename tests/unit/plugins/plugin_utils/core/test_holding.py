@@ -218,3 +218,48 @@ def test_an_assessment_tells_of_a_lease_that_would_refuse_the_move() -> None:
     assert rules(decision) == ["lease_held"]
     assert "-e continuity_run_id=run-a" in decision.refusals[0].hint
     assert not move(view(db2=lease("run-a", left=0)), None, verb="assess").refused
+
+
+MINE = "run-new"
+
+
+def refused_alone(seen: View, **request: Any) -> Decision:
+    """A failover while the primary lives: refused, whoever holds what."""
+    return decide(seen, Request("failover", MINE, 1e9, target_site="dc2", **request))
+
+
+@pytest.mark.parametrize(
+    "held", [{"claim": MINE}, {"db2": lease(MINE)}, {"claim": MINE, "db1": lease(MINE, acted=None)}]
+)
+def test_a_refused_run_gives_back_what_is_its_own(held: dict[str, Any]) -> None:
+    decision = refused_alone(view(**held))
+    assert decision.refused and decision.steps == ()
+    assert decision.gives_back == ("db1", "db2", "db3")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {"claim": "gone"},
+        {"claim": MINE, "left": 0.0},
+        {"db1": lease("gone")},
+        {"db1": lease(MINE), "db2": lease("gone")},
+        {"claim": "gone", "db2": lease(MINE)},
+        {"claim": MINE, "db2": lease(MINE, acted=29)},
+        {"claim": MINE, "db3": None},
+    ],
+    ids=["nothing", "another's", "it ended", "another's lease", "both", "both ways", "a moment ago", "out of sight"],
+)
+def test_a_refused_run_leaves_what_is_not_its_own_or_may_be_at_work(held: dict[str, Any]) -> None:
+    for request in ({}, {"break_lease": "gone", "reason": "burnt"}):
+        decision = refused_alone(view(**held), **request)
+        assert decision.refused and decision.gives_back == ()
+
+
+@pytest.mark.parametrize("word", ["promoting", "rejoining", "long_work"])
+def test_what_goes_on_without_its_controller_keeps_its_lease(word: str) -> None:
+    seen = view(claim=MINE, db2=lease(MINE))
+    busy = dataclasses.replace(seen.observed["db3"], engine={word: True})
+    decision = refused_alone(dataclasses.replace(seen, observed={**seen.observed, "db3": busy}))
+    assert decision.refused and decision.gives_back == ()

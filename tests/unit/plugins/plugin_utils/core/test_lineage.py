@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -101,7 +102,18 @@ def test_it_says_what_it_missed_and_what_to_do() -> None:
     decision = decide(seen(back(), newer()), Request("failover", "r-9", NOW, target_site="dc1"))
     (refusal,) = [each for each in decision.refusals if each.rule == "stale_primary"]
     assert refusal.measured == "shop.example. was switched by run r-4, epoch 4; it knows epoch 3"
-    assert refusal.hint == "stop and mask db1's database, bring db2 back, then run rejoin"
+    mend, _only, word = refusal.hint.partition(". Only where db2 is lost for good and switched off, say so: ")
+    assert mend == "stop and mask db1's database, bring db2 back, then run rejoin"
+    assert word == "-e waive=stale_primary (other rules after a comma) -e confirm=r-9 -e \"reason='...'\""
+
+
+def test_the_word_that_it_prints_is_taken() -> None:
+    """What is typed as printed leaves no refusal of this rule, nor of the word's form."""
+    view = seen(back(), newer())
+    (hint,) = [each.hint for each in decide(view, Request("assess", "r-9", NOW, target_site="dc1")).refusals]
+    options = dict(word.split("=", 1) for word in shlex.split(hint.partition("say so: ")[2]) if "=" in word)
+    given = {"waive": (options["waive"],), "confirm": options["confirm"], "reason": "db2 burned down"}
+    assert decide(view, Request("assess", "r-9", NOW, target_site="dc1", **given)).refusals == ()
 
 
 def test_a_word_for_it_names_the_run() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Request, Service
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
 
 NOW = 1_000_000.0
 
@@ -74,14 +75,14 @@ def test_an_outage_that_began_before_the_service_last_served_does_not_count() ->
     ("mode", "none_lost"), [("sync", True), ("quorum", True), ("async", False), ("potential", False)]
 )
 def test_a_target_that_confirmed_every_commit_lost_none(mode: str, none_lost: bool) -> None:
-    assert loss.was_synchronous(view(seen(9, mode)), target()) is none_lost
+    assert loss.was_synchronous(view(seen(9, mode)), ask(), target()) is none_lost
     assert (seconds(seen(9, mode), lag_seconds=None, position=0) == 0.0) is none_lost
 
 
 def test_a_sight_of_the_target_itself_as_primary_proves_nothing() -> None:
-    assert not loss.was_synchronous(view(seen(9, "sync", member="db2")), target())
-    assert not loss.was_synchronous(view(LastSeen(NOW, "db1", 1, {"db3": "sync"})), target())
-    assert not loss.was_synchronous(view(), target())
+    assert not loss.was_synchronous(view(seen(9, "sync", member="db2")), ask(), target())
+    assert not loss.was_synchronous(view(LastSeen(NOW, "db1", 1, {"db3": "sync"})), ask(), target())
+    assert not loss.was_synchronous(view(), ask(), target())
 
 
 def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
@@ -97,16 +98,66 @@ def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
     [
         (LastSeen(NOW - 9, "db2", 1, {"db2": "sync"}), "it is of db2 itself"),
         (LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 3), "it is of timeline 3, and db2 is on 4"),
+        (
+            LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 4, "7302"),
+            "it is of the cluster 7302, and db2 is of 7301",
+        ),
     ],
 )
 def test_a_sight_that_does_not_count_is_named_with_the_reason(sight: LastSeen, why: str) -> None:
-    new = target(timeline=4)
+    new = target(timeline=4, system_id="7301")
     assert loss.last_sight(view(sight), ask(), new) == f"sync, 9 s ago, which does not count: {why}"
     text = loss.describe(view(sight), ask(), new)
     assert text == (
         "possible loss: at most 40.0 s (from the age of the newest replayed commit; "
         f"the last sight of a primary does not count: {why})"
     )
+
+
+def test_a_sight_whose_cluster_is_not_known_counts_as_before() -> None:
+    known, unknown = LastSeen(NOW, "db1", 1, {"db2": "sync"}, 4, "7301"), LastSeen(NOW, "db1", 1, {"db2": "sync"}, 4)
+    for sight, system_id in ((known, "7301"), (known, None), (unknown, "7301")):
+        assert loss.was_synchronous(view(sight), ask(), target(timeline=4, system_id=system_id))
+
+
+def test_a_sight_from_the_future_proves_nothing() -> None:
+    ahead = seen(-3600, "sync")
+    assert not loss.was_synchronous(view(ahead), ask(), target())
+    assert seconds(ahead) == 40.0 and seconds(ahead, lag_seconds=None) is None
+    assert seconds(ahead, ask(outage_started=NOW - 30)) == 10.0, "nor when the service last served"
+    told = loss.last_sight(view(ahead), ask(), target())
+    assert told.startswith("sync, 3600 s ahead of the clock, which does not count: it lies in the future")
+    assert "it lies in the future" in loss.describe(view(ahead), ask(), target())
+
+
+def test_a_clock_that_is_kept_right_may_step_back_but_makes_no_bound_smaller() -> None:
+    step = seen(-loss.CLOCK_STEP_SECONDS, "sync")
+    assert loss.was_synchronous(view(step), ask(), target())
+    assert "synchronous, -" not in loss.describe(view(seen(-0.6, "sync")), ask(), target())
+    assert not loss.was_synchronous(view(seen(-loss.CLOCK_STEP_SECONDS - 0.1, "sync")), ask(), target())
+    assert seconds(seen(-0.5)) == 40.0, "of no known age"
+    assert seconds(seen(0)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "reason", ["commits do not wait (synchronous_commit = local)", "one of 2 with this name (a, b)"]
+)
+def test_one_that_is_only_called_synchronous_proves_nothing(reason: str) -> None:
+    for mode in SYNCHRONOUS:
+        sight = seen(9, f"{mode}, {reason}")
+        assert not loss.was_synchronous(view(sight), ask(), target()) and seconds(sight) == 9.0
+        primary = Observation("db1", "dc1", position=5100, followers={"db2": f"{mode}, {reason}"})
+        told = loss.describe_now(primary, target())
+        assert "could lose: 100 bytes" in told and reason in told
+
+
+def test_a_quorum_with_a_member_that_proves_nothing_proves_nothing() -> None:
+    """What db2 lacks another one of the name db3 may have confirmed."""
+    other = Observation("db3", "dc3", reachable=True, running=True, role="replica", position=5000)
+    both = View(view().service, {"db1": Observation("db1", "dc1"), "db3": other})
+    for mode, proven in (("quorum", True), ("quorum, one of 2 with this name (a, b)", False)):
+        sight = LastSeen(NOW - 9, "db1", 5000, {"db2": "quorum", "db3": mode})
+        assert loss.was_synchronous(dataclasses.replace(both, last_seen=sight), ask(), target()) is proven
 
 
 def test_a_sight_that_counts_is_named_as_it_is() -> None:

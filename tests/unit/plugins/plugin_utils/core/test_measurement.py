@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Row, Server
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import Fenced, measure, ranges
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import (
+    Fenced,
+    fenced_rows,
+    measure,
+    ranges,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import Expected
 
 SERVERS = {
@@ -170,17 +175,38 @@ def test_a_refused_row_in_the_table_is_told() -> None:
 def test_an_acknowledgement_of_a_fenced_member_is_counted_from_the_proof_to_the_release() -> None:
     member = frozenset({"198.51.100.11"})
     one = rows("aaaaabbbab")
-    assert measure(one, fenced=[Fenced(member, since=at(5))]).fenced_rows == (9,)
-    assert measure(one, fenced=[Fenced(member, since=at(9))]).fenced_rows == ()
-    assert measure(one, fenced=[Fenced(member, since=at(3), until=at(8))]).fenced_rows == (4, 5)
+    assert fenced_rows(one, [Fenced(member, since=at(5))]).rows == (9,)
+    assert fenced_rows(one, [Fenced(member, since=at(9))]).rows == ()
+    assert fenced_rows(one, [Fenced(member, since=at(3), until=at(8))]).rows == (4, 5)
+    found = measure(one, fenced=[Fenced(member, since=at(5))]).to_dict()
+    assert (found["acknowledged_by_fenced"], found["fenced_rows"]) == (1, [9])
     assert measure(one).to_dict()["acknowledged_by_fenced"] is None, "nobody was fenced: nothing is known"
+
+
+def test_what_fenced_members_acknowledged_is_told_by_member() -> None:
+    one = rows("aaaabbbbab")
+    db1, db2 = frozenset({"198.51.100.11"}), frozenset({"203.0.113.11"})
+    both = [Fenced(db1, at(2), member="db1"), Fenced(db1, at(1), member="db1"), Fenced(db2, at(6))]
+    found = measure(one, fenced=both).to_dict()
+    assert found["fenced_members"] == {"db1": 4, "203.0.113.11": 3}, "a row of two proofs of one member is one row"
+    assert found["acknowledged_by_fenced"] == 7
+    assert measure(one).to_dict()["fenced_members"] is None
+
+
+def test_a_member_that_serves_again_on_its_new_timeline_is_no_fenced_one() -> None:
+    one = rows("aaaabbbbabBBBB")  # `B`: the first address on a later timeline
+    db1 = frozenset({"198.51.100.11"})
+    back, anywhere = Expected("77", 2, db1), Expected("77", 2)
+    assert fenced_rows(one, [Fenced(db1, at(3))]).rows == (4, 9, 11, 12, 13, 14)
+    assert fenced_rows(one, [Fenced(db1, at(3))], back).rows == (4, 9)
+    assert fenced_rows(one, [Fenced(db1, at(3))], anywhere).rows == (4, 9, 11, 12, 13, 14)
 
 
 def test_a_fenced_member_is_known_by_the_address_that_was_connected_to_as_well() -> None:
     row = rows("a")[0]
     behind_nat = Row(1, "acknowledged", row.sent, row.done, 0, 0, "192.0.2.7", 5432, SERVERS["a"])
     for address in ("192.0.2.7", "198.51.100.11"):
-        assert measure([behind_nat], fenced=[Fenced(frozenset({address}), since=at(0))]).fenced_rows == (1,)
+        assert fenced_rows([behind_nat], [Fenced(frozenset({address}), since=at(0))]).rows == (1,)
 
 
 def test_an_old_primary_that_still_acknowledges_is_told_without_any_fence() -> None:
@@ -244,7 +270,7 @@ def test_a_fenced_acknowledgement_is_always_flagged(drawing, since, planted) -> 
         Row(planted + 1, "acknowledged", moment, moment, planted * 10**8, planted * 10**8, None, None, SERVERS["a"])
     )
     found = measure(one, fenced=[Fenced(frozenset({"198.51.100.11"}), since=at(since))])
-    assert (planted + 1 in found.fenced_rows) == (planted >= since)
+    assert (planted + 1 in found.fenced.rows) == (planted >= since)
 
 
 @given(drawings, st.sampled_from([None, NEW]), st.sampled_from([0.0, 0.3, 0.5]))

@@ -219,6 +219,16 @@ def test_an_address_in_place_of_an_alias_is_a_conflict(zone: MemoryZone) -> None
     assert caught.value.reason == "conflict"
 
 
+def test_an_alias_that_somebody_makes_meanwhile_is_a_conflict_and_the_claim_stays(zone: MemoryZone) -> None:
+    """A server ignores an address beside an alias and says NOERROR: the claim would be closed with no record moved."""
+    zone.remove(NAME, "A")
+    zone.after_read = lambda: zone.put(NAME, "CNAME", "elsewhere.example.")
+    with pytest.raises(DnsRefused, match="someone else") as caught:
+        switch(zone, replace(WANTED, expected=Expected("absent"))).run()
+    assert (caught.value.reason, zone.writes) == ("conflict", [])
+    assert zone.stored(GUARD_NAME, "TXT") == (f'"{MINE.text()}"',)
+
+
 def test_a_wrong_zone_is_noticed_before_anything_is_sent(zone: MemoryZone) -> None:
     zone.put("x.sub.shop.example.", "A", OLD)
     target = replace(TARGET, zone="sub.shop.example.", name="x.sub.shop.example.", guard_name="_g.sub.shop.example.")

@@ -32,12 +32,12 @@ PRIMARY: dict[str, Any] = {
     "read_only": False,
     "receiver": None,
     "followers": [{"name": "db2", "address": "203.0.113.132", "state": "streaming", "sync": "sync", "flushed": 4096}],
+    "commits": {"setting": "on", "source": "default", "overrides": []},
     "settings": {
         "full_page_writes": "on",
         "wal_log_hints": "on",
         "data_checksums": "off",
         "synchronous_standby_names": '"db2"',
-        "synchronous_commit": "on",
         "max_connections": "100",
         "max_worker_processes": "8",
         "max_wal_senders": "10",

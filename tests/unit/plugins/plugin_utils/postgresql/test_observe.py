@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -192,3 +196,44 @@ def test_a_server_that_does_not_answer_is_not_made_to_try_logins(machine):
     machine.says("", rc=2)
     look(machine, Upstream("198.51.100.1", 5432))
     assert len(machine.ran("psql")) == 1
+
+
+def test_the_servers_process_is_held_against_the_plans_unit(machine, server):
+    """In one script: the number that the server tells, the unit's main process and its control group."""
+    machine.unit(UNIT, ActiveState="active", Id=UNIT, MainPID=str(os.getpid()))
+    machine.says(server("primary", pid=os.getpid()))
+    assert look(machine).problems == ()
+    machine.unit(UNIT, MainPID="1")
+    (problem,) = look(machine).problems
+    assert problem.rule == "other_unit"
+    assert problem.measured == f"{UNIT} runs process 1, the server is process {os.getpid()}"
+    # What a group of that name means is test_read's: here that it is asked of the server's own process
+    said = machine.run(observe.script([observe.Question(SERVICE, machine.cluster)])).stdout
+    own = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    assert observe.parse(said)[SERVICE].cgroup == {part for line in own for part in line.split("/")}
+
+
+def test_a_unit_that_runs_a_server_elsewhere_is_told_where_none_answers(machine, tmp_path):
+    machine.says("", rc=2)
+    shutil.copy("/usr/bin/sleep", tmp_path / "postgres")
+    with subprocess.Popen([tmp_path / "postgres", "60"]) as other:
+        machine.unit(UNIT, ActiveState="active", Id=UNIT, MainPID=str(other.pid))
+        (problem,) = look(machine).problems
+        other.kill()
+    assert (problem.rule, problem.measured) == (
+        "other_unit",
+        f"{UNIT} runs a server (process {other.pid}) on another data directory",
+    )
+    assert look(machine).problems == (), "it has ended since systemd was asked"
+
+
+@pytest.mark.parametrize("active", ["active", "activating", "inactive", "failed"])
+def test_a_copy_that_goes_on_without_its_controller_is_seen_while_a_lease_is_there(machine, server, active):
+    machine.unit(machine.cluster.long_unit(), ActiveState=active)
+    for answer in (server("replica"), {}):
+        machine.says(answer, rc=0 if answer else 2)
+        assert not look(machine).engine["long_work"], "nobody holds a lease"
+        (machine.state / SERVICE).mkdir(exist_ok=True)
+        (machine.state / SERVICE / "lease").touch()
+        assert look(machine).engine["long_work"] is active.startswith("activ")
+        (machine.state / SERVICE / "lease").unlink()

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import EVERY_VERB, Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer, parse
 
 
@@ -133,6 +135,90 @@ def test_a_server_that_is_not_run_by_the_plans_unit_is_not_moved(server, seen, a
     for problem in found.problems:
         assert "postgresql@15-old.service" in problem.measured
         assert problem.blocks == ("switchover",)
+
+
+UNIT = "postgresql@15-main.service"
+BELOW = f"/system.slice/{UNIT}"
+OTHER = "/system.slice/postgresql@15-other.service"
+CONTAINER = "1:name=systemd:/docker/c0ffee"
+
+
+@pytest.mark.parametrize(
+    ("active", "main", "groups", "wrong"),
+    [
+        ("active", 41, "", False),
+        ("active", 41, f"0::{OTHER}", False),
+        ("active", 7, f"0::{BELOW}", False),
+        ("activating", 0, f"{CONTAINER}{BELOW}/sub", False),
+        ("active", 7, f"0::{OTHER}", True),
+        ("active", 0, "0::/user.slice/session-3.scope", True),
+        ("activating", 0, f"{CONTAINER}{OTHER}", True),
+        ("active", 7, "0::/", True),
+        ("activating", 0, "0::/", False),
+    ],
+    ids=[
+        "its main process",
+        "its main process, whatever the group says",
+        "started by a wrapper",
+        "being started",
+        "another unit's",
+        "by hand, beside a unit without a process",
+        "another unit's while this one starts",
+        "no group to read, and another main process",
+        "nothing known yet",
+    ],
+)
+def test_a_unit_that_runs_something_else_stops_every_verb(server, seen, active, main, groups, wrong):
+    """Its stop and mask would hit another server, be it here or as the fence of a failover."""
+    own = json.dumps(server("primary", pid=41))
+    said = seen(server("primary", pid=41)).replace(
+        "ActiveState=inactive", f"ActiveState={active}\nId={UNIT}\nMainPID={main}"
+    )
+    assert own in said
+    found = read.observation("db1", "dc1", "198.51.100.11", parse(f"{said}@@cgroup\n{groups}\n")["shop"])
+    assert [(problem.rule, problem.blocks) for problem in found.problems] == (
+        [("other_unit", (EVERY_VERB,))] if wrong else []
+    )
+    for problem in found.problems:
+        assert UNIT in problem.measured and "41" in problem.measured and "unit" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "active", "runs", "wrong"),
+    [
+        (3, "active", "postgres", True),
+        (3, "active", "postmaster", True),
+        (3, "active", "", False),
+        (3, "active", "patroni", False),
+        (3, "deactivating", "postgres", False),
+        (0, "active", "postgres", False),
+    ],
+)
+def test_where_no_server_answers_a_unit_that_runs_another_one_is_told(seen, status, active, runs, wrong):
+    """The fence of a failover stops the dead primary's unit: not one that carries a server of another service."""
+    said = seen(state="in production", status=status).replace(
+        "ActiveState=inactive", f"ActiveState={active}\nId={UNIT}\nMainPID=77"
+    )
+    said = said.replace("@@controldata", f"@@main {runs}\n@@controldata" if runs else "@@controldata")
+    found = read.observation("db1", "dc1", "198.51.100.11", parse(said)["shop"])
+    assert [(problem.rule, problem.blocks) for problem in found.problems] == (
+        [("other_unit", (EVERY_VERB,))] if wrong else []
+    )
+    assert all("77" in problem.measured for problem in found.problems)
+
+
+@pytest.mark.parametrize(("there", "wrong"), [("41 900", False), ("41 901", True), ("42 900", True), (None, True)])
+def test_a_port_and_a_directory_of_two_servers_stop_every_verb(server, there, wrong):
+    """A process number alone may be another server's, which had it before a reboot."""
+    cluster = Cluster.from_member({"host": "db1", "cluster": "15/accounts", "port": 5433})
+    said = answer(server("replica", data_directory="/data/payments", started="41 900", started_there=there))
+    found = read.observation("db1", "dc1", "198.51.100.11", said, cluster)
+    assert [(problem.rule, problem.blocks) for problem in found.problems] == (
+        [("other_directory", (EVERY_VERB,))] if wrong else []
+    )
+    for problem in found.problems:
+        assert problem.measured == "the server on port 5433 runs on /data/payments"
+        assert problem.limit.startswith("/var/lib/postgresql/15/accounts") and "data_directory" in problem.hint
 
 
 @pytest.mark.parametrize(

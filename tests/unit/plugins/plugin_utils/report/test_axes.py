@@ -107,3 +107,13 @@ def test_the_history_is_labelled_with_its_own_seconds():
     assert lane in [line.get_ydata()[0] for line in outage.lines if len(line.get_ydata()) == 1], (
         "a run without a measurement stands in the lane of those"
     )
+
+
+def test_steps_that_begin_at_the_same_pixel_are_one_bar_and_no_time_is_lost():
+    many = [draw_run._Bar("verify", "switchover", "done", number / 1024, 1 / 2048) for number in range(4096)]
+    failed = draw_run._Bar("verify", "switchover", "failed", 0.0, 4.0)
+    found = draw_run._distinct([*many, failed], 1 / 128)
+    assert (len(found), found[-1]) == (513, failed)
+    assert [bar.began for bar in found[:-1]] == [number / 128 for number in range(512)]
+    assert {bar.seconds for bar in found[:-1]} == {7 / 1024 + 1 / 2048}
+    assert draw_run._distinct(many[:9], 1 / 2048) == many[:9]

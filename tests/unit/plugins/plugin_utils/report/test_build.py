@@ -9,7 +9,7 @@ import json
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal
-from ansible_collections.continuity.dr.plugins.plugin_utils.report import ReportError, build
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import ReportError, build, markdown
 
 REFUSAL = {"rule": "lag_over_rpo", "measured": "12 s", "limit": "5 s", "message": "db2 is behind", "hint": "wait"}
 
@@ -165,6 +165,25 @@ def test_a_second_primary_fails(moved, report_of, key):
     assert only(report)["acknowledged_elsewhere"] == 3
 
 
+def test_who_of_the_fenced_acknowledged_is_named(moved, report_of):
+    service = only(report_of(moved("failover").canary(acknowledged_by_fenced=3, fenced_members={"db1": 2, "db9": 1})))
+    assert service["fenced_writers"] == {"db1": 2, "db9": 1}
+    told = "two primaries: 3 writes were acknowledged by a member that was fenced or replaced (db1: 2, db9: 1)"
+    assert service["reasons"] == [told]
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, "not_measured"), (3, "objective_missed")])
+def test_a_refused_row_in_the_table_leaves_the_loss_unknown(moved, report_of, lost, verdict):
+    """Ledger and table contradict each other: that nothing is lost is not known, what is missing is missing."""
+    seconds = float(lost) * 200
+    measured = {"lost": lost, "lost_seconds": seconds, "lost_seconds_at_least": seconds, "refused_survived": 2}
+    report = report_of(moved("failover").canary(**measured))
+    rpo = only(report)["rpo"]
+    assert (only(report)["verdict"], rpo["measured_seconds"], rpo["lost"]) == (verdict, None, lost or None)
+    assert rpo["unknown"].startswith("2 rows that were refused are in the table all the same")
+    assert "2 rows that were refused are in the table" in markdown.render(report)
+
+
 def test_nothing_to_do(make, report_of):
     run = make("failover").decide(0.5, steps=(), goal_reached=True).outcome(0.6)
     report = report_of(run)
@@ -235,6 +254,13 @@ def test_the_next_command_of_the_verb_and_the_inventory_of_the_run_come_first(mo
     service = only(report_of(run))
     assert service["next_command"] == "do this"
     assert service["redundancy"] == {"state": "not following: db1", "next_command": "do this"}
+
+
+def test_the_next_command_holds_what_the_run_was_given_to_find_its_files(moved, report_of):
+    run = moved("failover").canary()
+    run.run.update(inventory=["hosts.yml"], options=["--vault-id", "dr@my file", "-e", "continuity_runs_dir=/srv/runs"])
+    line = "ansible-playbook continuity.dr.rejoin -i hosts.yml --vault-id 'dr@my file' -e continuity_runs_dir=/srv/runs"
+    assert only(report_of(run))["next_command"] == f"{line} -e scope=payments-db"
 
 
 def test_a_failed_service_is_told_to_be_assessed(make, report_of):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,60 @@ def test_outages_stand_on_the_clock_of_the_run(runs):
     whole, *phases = bars(axes)
     assert whole == (1.0, 2.41)
     assert sum(width for _x, width in phases) == pytest.approx(2.41)
+
+
+def later(report, seconds):
+    """The report of a run whose every time but its own begin was that much later."""
+    text = json.dumps({key: value for key, value in report.items() if key != "started"})
+    moved = re.sub(
+        r'"(\d{4}-\d\d-\d\dT[0-9:.]+Z)"', lambda found: f'"{format_time(seconds_of(found[1]) + seconds)}"', text
+    )
+    return {**json.loads(moved), "started": report["started"]}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """`drawn(report)`: the canvases that the page of a report shows, by name, as the page has them made."""
+    canvases = {}
+
+    def keeping(make):
+        def kept(name, *arguments):
+            return canvases.setdefault(name, make(name, *arguments))
+
+        return kept
+
+    for module, ask in ((draw_outage, "outages"), (draw_objectives, "objectives"), (draw_run, "run_of")):
+        monkeypatch.setattr(module, ask, keeping(getattr(module, ask)))
+
+    def draw(report):
+        canvases.clear()
+        assert drawings.draw(report).missing == ""
+        return dict(canvases)
+
+    return draw
+
+
+def test_services_stand_in_the_reports_order_and_each_outage_where_it_began(runs, drawn):
+    """A slower service, whose name and verdict would come first, stays where the report has it."""
+    report, slow = copy.deepcopy(runs["passed"]), later(runs["passed"], 30.0)
+    report["services"] += slow["services"]
+    report["services"][1].update(service="accounts-db", verdict="objective_missed")
+    report["services"][1]["stages"] = [s for s in report["services"][1]["stages"] if s["stage"] == "failover"]
+    rows = ["payments-db, failover", "payments-db, failback", "accounts-db, failover"]
+    canvases = drawn(report)
+    for name in ("objectives", "outages"):
+        axes = canvases[name].figure.axes[0]
+        assert axes.yaxis_inverted(), "the first row is the upper one"
+        assert [tick.get_text() for tick in axes.get_yticklabels()] == rows
+    axes = canvases["outages"].figure.axes[0]
+    grounds = [each for each in axes.patches if each.get_facecolor()[:3] == to_rgb(drawing.colour("idle"))]
+    assert bars_of(grounds) == [(1.0, 2.41), (20.1, 0.5), (31.0, 2.41)]
+    for row, began in enumerate([1.0, 20.1, 31.0]):
+        of_row = [each for each in axes.patches if round(each.get_y() + each.get_height() / 2) == row]
+        assert min(each.get_x() for each in of_row) == pytest.approx(began)
+    begin, end = axes.get_xlim()
+    assert begin <= 1.0 and end >= 33.41
+    assert list(canvases)[-2:] == ["run-services-0", "run-services-1"]
 
 
 @pytest.mark.parametrize("verdict", ["nothing_to_do", "refused"])

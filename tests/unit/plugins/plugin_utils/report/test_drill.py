@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import markdown
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document
+
 
 def only(report):
     (service,) = report["services"]
@@ -34,6 +37,27 @@ def test_the_failover_stands_on_top_and_every_stage_below(measured, report_of):
     failback = service["stages"][4]
     assert (failback["from"], failback["to"], failback["rto"]["measured_seconds"]) == ("dc2", "dc1", 0.5)
     assert service["next_command"] is None
+
+
+@pytest.mark.parametrize("stage", ["dwell", "end"])
+def test_a_second_primary_fails_the_drill_whenever_it_was_seen(measured, report_of, stage):
+    run = measured(rpo=300.0)
+    run.canary(stage=stage, acknowledged_by_fenced=41, fenced_members={"db1": 41})
+    report = report_of(run)
+    service = only(report)
+    assert (report["verdict"], report["fails"]) == ("failed", True)
+    told = "two primaries: 41 writes were acknowledged by a member that was fenced or replaced (db1: 41)"
+    assert service["reasons"] == [f"{stage}: {told}"]
+    assert (service["acknowledged_elsewhere"], service["fenced_writers"]) == (41, {"db1": 41})
+    assert [each["acknowledged_elsewhere"] for each in service["stages"] if each["stage"] == "failover"] == [0]
+    assert "(db1: 41)" in markdown.render(report) and "(db1: 41)" in " ".join(document.render(report).split())
+
+
+def test_what_a_stage_told_already_is_told_once(measured, report_of):
+    seen = {"acknowledged_by_fenced": 41, "fenced_members": {"db1": 41}}
+    service = only(report_of(measured(failback=seen).canary(stage="end", **seen)))
+    assert len(service["reasons"]) == 1 and service["reasons"][0].startswith("failback: two primaries: 41 writes")
+    assert service["acknowledged_elsewhere"] == 41 and service["fails"]
 
 
 def test_people_are_allowed_for_where_the_drill_pulled_the_trigger(measured, report_of):

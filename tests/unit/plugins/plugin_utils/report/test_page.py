@@ -419,6 +419,31 @@ def test_a_failed_service_is_not_hidden_behind_refused_ones(runs):
     assert others[-1] == "and more: the table below has all of them."
 
 
+def test_the_worst_of_few_services_is_told_first_and_the_table_keeps_their_order(runs):
+    page = document.render(ended(runs, "passed", "failed"))
+    head = page.split('<ul class="attention">')[1].split("</ul>")[0]
+    assert re.findall(r"db-\d", squeezed(Page(head).text))[:1] == ["db-1"]
+    assert re.findall(r"db-\d", squeezed(Page(page).text).split("RPO Verdict ")[1])[:1] == ["db-0"]
+
+
+def test_a_reason_that_the_sentence_above_it_tells_stands_there_once(runs):
+    report = ended(runs, "failed", "passed")
+    report["services"][0].update(reasons=["the run was cut off", "another reason"], message="")
+    section = document.render(report).split('id="services.0"')[1].split("</section>")[0]
+    told = squeezed(Page(section).text)
+    assert told.count("the run was cut off") == 1
+    assert "another reason" in told
+
+
+def test_without_a_client_the_drawing_is_of_steps_alone(runs):
+    (service,) = runs["failed"]["services"]
+    assert service["client"] is None
+    told = squeezed(Page(document.render(runs["failed"])).text)
+    assert "What was done" in told and "When each step ran." in told
+    assert "What clients saw" not in told and "for the client" not in told
+    assert "What clients saw, and what was done" in squeezed(Page(document.render(runs["passed"])).text)
+
+
 @pytest.mark.parametrize("passed", [3, 9])
 def test_the_command_of_a_failed_service_comes_first(runs, passed):
     report = ended(runs, *["passed"] * passed, "failed")

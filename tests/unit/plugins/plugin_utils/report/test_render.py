@@ -9,7 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.report import failure_text, junit, markdown, summary_lines
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import (
+    failure_line,
+    failure_text,
+    junit,
+    markdown,
+    summary_lines,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import duration, rows, way, words
 
 REFUSAL = {"rule": "lag_over_rpo", "measured": "12 s", "limit": "5 s", "message": "db2 is behind", "hint": "wait"}
@@ -196,6 +202,14 @@ def test_the_summary_is_a_table_of_plain_text(runs):
     ]
     assert lines[-1] == "report: runs/x/report.md"
     assert all(line.isascii() for line in lines)
+
+
+def test_a_failing_run_names_its_services_and_where_the_reasons_stand(runs):
+    report, service = runs["failed"], runs["failed"]["services"][0]
+    line = "switchover 20261122T031500Z-3f9a: FAILED: "
+    assert failure_line(report, "x.html") == f"{line}payments-db. Why stands above and in x.html"
+    report["services"] = [{**service, "service": f"s{number}", "fails": number != 3} for number in range(8)]
+    assert failure_line(report) == f"{line}s0, s1, s2, s4, s5 and 2 more. Why stands above"
 
 
 def test_a_failing_run_says_why_and_where(runs):

@@ -85,9 +85,12 @@ class Server(FakeMember):
             f"{pg_ctl} -l {self.home}/log -o '{options}' -w -s start < /dev/null > /dev/null 2>&1 && "
             f"echo active > {unit}/ActiveState",
         )
-        # As systemd does, notice that the server has ended by itself
-        ended = f"[ ! -d /proc/$(head -n 1 {self.data}/postmaster.pid 2>/dev/null || echo none) ]"
-        self.hook(UNIT, "before-show", f"{ended} && [ -e {unit}/ActiveState ] && echo inactive > {unit}/ActiveState")
+        # As systemd does, know the server's process, and notice that it has ended by itself
+        main = f"main=$(head -n 1 {self.data}/postmaster.pid 2>/dev/null || echo none); echo $main > {unit}/MainPID"
+        ended = "[ ! -d /proc/$main ]"
+        self.hook(
+            UNIT, "before-show", f"{main}; {ended} && [ -e {unit}/ActiveState ] && echo inactive > {unit}/ActiveState"
+        )
         self.hook(UNIT, "stop", f"{pg_ctl} -m fast -w -s stop > /dev/null 2>&1; echo inactive > {unit}/ActiveState")
         self.program("systemd-run", LONG_RUN)
         for path in (self.home, *self.home.iterdir()):

@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member, MemberError, MemberRefused
 
+from .conftest import AS_USER
+
+SERVICE = "payments-db"
 ODD_NAME = "C:\\new \"x\" 'y' $(id) \\c Database cluster state: in production"
 
 
@@ -48,6 +53,58 @@ def test_a_pair_sees_itself_as_it_is(pair):
     assert one.problems == two.problems == () and (one.version, one.fenced) == ("15", False)
     again = db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
     assert again["changed"] is False and again["branch"]["history"] == ""
+
+
+def test_a_standby_is_synchronous_only_where_commits_wait_for_it(pair):
+    """The server calls it so whatever `synchronous_commit` is, and whoever set it for one role or database."""
+    db1, db2 = pair
+    db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+
+    def seen_with(*statements):
+        for statement in (*statements, "select pg_reload_conf()"):
+            db1.sql(statement)
+        return db1.see().followers["db2"]
+
+    def until_seen(wanted, *statements):
+        found = [seen_with(*statements)]  # the server takes a setting over a moment after it was told to
+        db1.until(lambda: found.append(db1.see().followers["db2"]) or found[-1] == wanted, f"{wanted}, not {found[-1]}")
+
+    unawaited = "sync, commits do not wait (%s)"
+    for setting in ("local", "off"):
+        until_seen(unawaited % f"synchronous_commit = {setting}", f"alter system set synchronous_commit = '{setting}'")
+    for setting in ("remote_write", "remote_apply"):
+        until_seen("sync", f"alter system set synchronous_commit = '{setting}'")
+    db1.sql("create role app login")
+    db1.sql("create database shop")
+    own = "set synchronous_commit = 'OFF'"
+    told = seen_with(f"alter role app {own}", f"alter database shop {own}", f"alter role app in database shop {own}")
+    assert "database shop: synchronous_commit = OFF" in told and "role app: synchronous_commit = OFF" in told
+    assert "role app in database shop: synchronous_commit = OFF" in told
+    back = "reset synchronous_commit"
+    told = seen_with(f"alter role app {back}", f"alter database shop {back}", f"alter role app in database shop {back}")
+    assert told == "sync"
+    assert seen_with("alter role app set synchronous_commit = 'remote_write'") == "sync"
+    hidden = seen_with(
+        "alter role current_user set synchronous_commit = 'on'", "alter system set synchronous_commit = off"
+    )
+    assert "set for this login (user), which hides the server's own" in hidden
+
+
+def test_a_second_receiver_with_the_name_of_the_standby_lends_it_nothing(pair):
+    db1, db2 = pair
+    db1.steps.bring_to({"state": "settled", "synchronous": ["db2"]})
+    folder = db1.home / "double"
+    db1.as_user("mkdir", folder)
+    conninfo = f"host=127.0.0.1 port={db1.port} user=replicator application_name=db2"
+    command = f"{AS_USER}{db1.bin_directory}/pg_receivewal --synchronous -D {folder} -d '{conninfo}'"
+    double = subprocess.Popen(["sh", "-c", f"exec {command}"], cwd="/", stderr=subprocess.DEVNULL)
+    try:
+        told = "sync, one of 2 with this name (127.0.0.1, 127.0.0.1)"
+        db1.until(lambda: db1.see().followers == {"db2": told}, "two of one name")
+    finally:
+        double.terminate()
+        double.wait()
+    db1.until(lambda: db1.see().followers == {"db2": "sync"}, "alone again")
 
 
 def test_a_protection_that_is_set_is_there_for_whoever_looks_next(pair):
@@ -193,3 +250,19 @@ def test_a_frozen_server_is_unknown_within_the_bound_and_is_not_touched(pair, fo
     with pytest.raises(MemberRefused) as refused:
         follow(db1, db2)
     assert refused.value.refusal.rule == "running_as_primary"
+
+
+def test_a_plan_whose_port_and_directory_are_two_servers_is_told(pair):
+    """Both run on this machine. A link to the directory, or the directory of a server that is down, is told apart."""
+    db1, db2 = pair
+    link = db1.home / "link"
+    link.symlink_to(db1.data)
+
+    def rules(directory):
+        cluster = Cluster.from_member({**db1.member(), "data_directory": str(directory)})
+        return [problem.rule for problem in Member(SERVICE, cluster, None, db1.run).observed().problems]
+
+    assert rules(db1.data) == rules(link) == rules(f"{db1.data}/") == []
+    assert rules(db2.data) == rules(db1.home / "nowhere") == ["other_directory"]
+    db2.kill()
+    assert rules(db2.data) == ["other_directory"], "a killed server leaves the number of its process behind"
