@@ -175,7 +175,7 @@ class Stanza:
 
     def dump(self) -> list[str]:
         """Read every row of the restored server once."""
-        where = ["-h", self.run_directory, "-p", str(self.cluster.port), "--no-unlogged-table-data", "-f", "/dev/null"]
+        where = ["-h", self.run_directory, "-p", str(self.cluster.port), "--no-unlogged-table-data", "--no-sync", "-f", "/dev/null"]
         return self.long("dump", [f"{self.cluster.bin_directory}/pg_dumpall", *where])
 
     def checksums(self) -> list[str]:

@@ -16,6 +16,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Re
 TargetKind = Literal["latest", "time", "lsn", "name"]
 ALLOWED = "latest, a time with its zone (2026-11-22T02:10:00Z), lsn=0/16B3748 or name=<restore point>"
 
+#: Repositories keep whole seconds: what is noted as 7 may have happened until 8
+CLOCK_SECONDS = 1.0
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _LSN = re.compile(r"(?P<high>[0-9A-Fa-f]{1,8})/(?P<low>[0-9A-Fa-f]{1,8})", re.ASCII)
 # A restore point's name travels in an environment file and a server's log: no quote, no backslash, no line break
@@ -140,13 +143,13 @@ def _serving(copy: Repository, archive: Archive, target: Target, timeline: int) 
 def _is_before(backup: Backup, target: Target) -> bool:
     """A backup is whole only at its end, so a target must not lie before that."""
     if target.kind == "time":
-        return backup.stopped < float(target.at or 0)
+        return backup.stopped + CLOCK_SECONDS <= float(target.at or 0)
     return target.kind != "lsn" or backup.lsn_stop <= int(target.at or 0)
 
 
 def _is_after(archive: Archive, have: dict[int, float], target: Target) -> bool:
     if target.kind == "time":
-        return float(target.at or 0) > max(have.values())
+        return float(target.at or 0) >= max(have.values()) + CLOCK_SECONDS
     return target.kind == "lsn" and int(target.at or 0) // archive.segment_size > max(have)
 
 
@@ -156,7 +159,7 @@ def _last_needed(archive: Archive, have: dict[int, float], target: Target) -> in
         return int(target.at or 0) // archive.segment_size
     if target.kind == "time":
         # Commits of a segment are older than its archiving, so the first one archived after the target holds it
-        return min(number for number, archived in have.items() if archived >= float(target.at or 0))
+        return min((number for number, archived in have.items() if archived >= float(target.at or 0)), default=None)
     return None
 
 
