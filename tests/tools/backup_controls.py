@@ -66,7 +66,7 @@ CONTROLS = (
     Control(
         "segment_flipped",
         "recovery_incomplete",
-        _A_SEGMENT + 'printf "\\377\\377\\377\\377" | dd of="$segment" bs=1 seek=20 conv=notrunc 2>/dev/null',
+        _A_SEGMENT + 'printf "\\377\\377\\377\\377" | dd of="$segment" bs=1 seek=8 conv=notrunc 2>/dev/null',
         verify="checksum invalid",
     ),
     Control("wrong_timeline", "timeline_not_archived", timeline=7),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -60,6 +61,7 @@ archive-async=y
 compress-type=none
 start-fast=y
 archive-timeout=20
+job-retry=0
 [shop]
 pg1-path={home}/data
 pg1-port={port}
@@ -217,7 +219,8 @@ class Primary(FakeMember):
     def end(self) -> None:
         """End everything that was started below this folder, by its process id."""
         for pid in processes_of(self.home):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         until(lambda: not processes_of(self.home), "everything has ended")
 
     def rights(self) -> set[tuple[str, str]]:
