@@ -47,23 +47,8 @@ options:
       every:
         description: The same as O(backup.incr_every), for plans that name one interval only.
         type: str
-      full_every_seconds:
-        description: As a verb hands it on; O(backup.full_every) is the same as a duration. The others alike.
-        type: float
-      diff_every_seconds:
-        description: See O(backup.full_every_seconds).
-        type: float
-      incr_every_seconds:
-        description: See O(backup.full_every_seconds).
-        type: float
-      verify_every_seconds:
-        description: See O(backup.full_every_seconds).
-        type: float
-      rpo_seconds:
-        description: See O(backup.full_every_seconds).
-        type: float
       every_seconds:
-        description: See O(backup.full_every_seconds).
+        description: O(backup.every) in seconds, as a verb hands it on.
         type: float
       verification:
         description:

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Negative controls of a restore: what is done to a copy of a repository, or asked of it, and how it must be met.
 
-A drill that only ever sees good backups proves nothing. Each control is shell text for whoever holds the copy (`$copy`), so
-that the same ones run against real servers on this machine and against the lab; or a request that must not be served.
+A drill that only ever sees good backups proves nothing. Each control is shell text for whoever holds the copy
+(`$copy`), so that the same ones run against real servers on this machine and against the lab; or a request that must
+not be served.
 """
 
 from __future__ import annotations

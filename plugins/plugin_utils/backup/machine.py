@@ -50,6 +50,15 @@ class Machine(Member):
         """Run a script that changes something, under the lease."""
         return self._run(guarded(self.lease, self.service, RUN_AS + script), seconds)
 
+    def look(self, script: str, seconds: float = 15.0) -> Any:
+        """Run a script that only reads."""
+        return self.execute(RUN_AS + script, seconds)
+
+    def is_there(self, path: str) -> bool:
+        """A file or directory of the database's user."""
+        test = self.cluster.as_user(["/usr/bin/test", "-e", path])
+        return bool(self.look(f"{test} </dev/null\n").rc == 0)
+
     def note(self, name: str, text: str) -> str:
         """Shell text that writes a file into the service's state directory, as a whole or not at all."""
         return f'continuity_write {shlex.quote(name)} {shlex.quote(text)} || {{ echo "@@failed note"; exit 1; }}\n'

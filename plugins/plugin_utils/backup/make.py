@@ -84,7 +84,10 @@ class Maker(Machine):
         said = read.verified(self.read(log))
         if not said.ended:
             return ["verify did not come to its end"]
-        wrong = [*said.wrong, *(f"backup {label} is listed and not there" for label in said.missing(repository.backups))]
+        wrong = [
+            *said.wrong,
+            *(f"backup {label} is listed and not there" for label in said.missing(repository.backups)),
+        ]
         if not wrong:
             note = json.dumps({"time": time.time(), "files": said.files})
             self.act(self.note(f"backup_verified_{repository.key}", note))
@@ -96,7 +99,9 @@ class Maker(Machine):
         before = self._installed(files)
         different = sorted(path for path, text in files.items() if before.get(path) != text)
         timer = schedule.timer_of(self.stanza)
-        shown = self.execute(f"id -u; systemctl show -p ActiveState --value {shlex.quote(timer)}\n", 10.0).stdout.split()
+        shown = self.execute(
+            f"id -u; systemctl show -p ActiveState --value {shlex.quote(timer)}\n", 10.0
+        ).stdout.split()
         active = shown[1:2] == ["active"]
         result = {"changed": bool(different) or not active, "state": "scheduled", "files": different, "timer": timer}
         if self.check_mode or not result["changed"]:

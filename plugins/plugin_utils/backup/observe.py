@@ -88,7 +88,11 @@ def parse(stdout: str, stanza: Stanza) -> Answer:
         )
         for each in read.repositories(said.get("info", ""), listings, stanza.repositories)
     )
-    server, timer, started = json_of(said.get("server", "")), pairs(said.get("timer", "")), pairs(said.get("started", ""))
+    server, timer, started = (
+        json_of(said.get("server", "")),
+        pairs(said.get("timer", "")),
+        pairs(said.get("started", "")),
+    )
     installed = None if "LoadState" not in timer else timer["LoadState"] not in ("not-found", "masked")
     return Answer(
         repositories=found,

@@ -41,8 +41,12 @@ def _interval(backup: Mapping[str, Any], name: str, zero: bool = False) -> float
 def wanted_of(backup: Mapping[str, Any], args: Mapping[str, Any]) -> Wanted:
     """What a restore is asked for. Raises ValueError with the field that is wrong."""
     canary = args.get("canary") or {}
+    try:
+        target = target_of(args["restore_to"])
+    except ValueError as error:
+        raise ValueError(f"restore_to: {error}") from None
     return Wanted(
-        target=target_of(args["restore_to"]),
+        target=target,
         timeline=args.get("timeline"),
         repository=args.get("repository"),
         checks=tuple(Check.from_options(backup.get("verification") or ())),

@@ -158,25 +158,34 @@ def not_reached(choice: Choice, log: Recovery, number: int | None) -> str:
         return "the log does not say that a consistent state was reached"
     if log.problems:
         return f"the log tells of damage: {log.problems[0]}"
+    return _not_at_the_end(choice, log, number) if choice.target.kind == "latest" else _not_at_target(choice, log)
+
+
+def _not_at_the_end(choice: Choice, log: Recovery, number: int | None) -> str:
+    if not log.promoted:
+        return "the log does not say that recovery is complete"
+    if number is None or number < choice.last_segment:
+        return f"recovery ended at segment {number}, the archive goes on to {choice.last_segment}"
+    return ""
+
+
+#: How the server goes on after "recovery stopping", by the kind of target
+_STOPS = {
+    "time": ("before", "after"),
+    "lsn": ("after WAL location", "before WAL location"),
+    "name": ("at restore point",),
+}
+
+
+def _not_at_target(choice: Choice, log: Recovery) -> str:
     target = choice.target
-    if target.kind == "latest":
-        if not log.promoted:
-            return "the log does not say that recovery is complete"
-        if number is None or number < choice.last_segment:
-            return f"recovery ended at segment {number}, the archive goes on to {choice.last_segment}"
-        return ""
     if not (log.stopped and log.paused):
         return "the log does not say that recovery stopped at the target"
-    if target.kind == "name" and f'"{target.value}"' not in log.stopped:
+    words = log.stopped.removeprefix("recovery stopping ")
+    if not words.startswith(_STOPS[target.kind]) or (target.kind == "name" and f'"{target.value}"' not in words):
         return f"recovery stopped elsewhere: {log.stopped}"
-    if target.kind == "time" and not log.stopped.startswith(("recovery stopping before", "recovery stopping after")):
-        return f"recovery stopped elsewhere: {log.stopped}"
-    if target.kind == "time" and log.stopped_at is not None and "before" in log.stopped:
-        if log.stopped_at < float(target.at or 0):
-            return f"recovery stopped before the target: {log.stopped}"
-    if target.kind == "lsn" and "LSN" not in log.stopped:
-        return f"recovery stopped elsewhere: {log.stopped}"
-    return ""
+    early = target.kind == "time" and log.stopped_at is not None and log.stopped_at < float(target.at or 0)
+    return f"recovery stopped before the target: {log.stopped}" if early and words.startswith("before") else ""
 
 
 def unproven(choice: Choice, seen: Shown, canary: Canary | None) -> Iterator[str]:
@@ -199,4 +208,3 @@ def unproven(choice: Choice, seen: Shown, canary: Canary | None) -> Iterator[str
 def reason_of(fatal: str) -> str:
     """The one word for why a server ended."""
     return next((reason for words, reason in FATAL.items() if words in fatal), "recovery_failed")
-

@@ -26,7 +26,7 @@ _COUNTS = re.compile(r"(missing|checksum invalid|size invalid|other): (\d+)")
 
 
 def repositories(info: str, listings: Mapping[int, str], sites: Mapping[int, str]) -> tuple[Repository, ...]:
-    """Every repository of the plan, from ``info`` and from the listings of their archives. Missing text is no answer."""
+    """Every repository of the plan, from ``info`` and the listings of their archives. Missing text is no answer."""
     stanza = _stanza(info)
     said = {int(each["key"]): each.get("status") or {} for each in stanza.get("repo") or ()}
     found = []
@@ -208,7 +208,8 @@ def _time(line: str) -> float | None:
 
 def sections(stdout: str) -> Iterator[tuple[str, str]]:
     """Split what a script printed at its ``@@name`` lines; a name may come several times."""
-    name, lines = "", []
+    name = ""
+    lines: list[str] = []
     for line in stdout.splitlines():
         if line.startswith("@@"):
             if name:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Restore beside the production data, into a server that nobody can reach, and prove what came of it.
 
-Each phase is noted on the member before it begins, so a run that was cut off is gone on with by the next one: the copy by
-its checksums, the recovery by the server itself. pgBackRest writes the control file last, so what is half restored cannot
-start; and until it is proven nothing here leads to production.
+Each phase is noted on the member before it begins, so a run that was cut off is gone on with by the next one: the copy
+by its checksums, the recovery by the server itself. pgBackRest writes the control file last, so what is half restored
+cannot start; and until it is proven nothing here leads to production.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Restorer(Machine):
     def _may_restore(self, answer: Answer, noted: Mapping[str, Any], choice: Choice) -> None:
         """The directory is empty or ours, nothing runs on it, and there is room."""
         aside = self.stanza.aside
-        shown = observe.pairs(self.execute(self._room_script(), 15.0).stdout)
+        shown = observe.pairs(self.look(self._room_script()).stdout)
         if shown.get("link") == "1":
             raise self._refused("restore_directory_in_use", f"{aside} is a link", "a directory", "name the directory")
         if shown.get("running") == "1" and not noted:
@@ -131,12 +131,12 @@ class Restorer(Machine):
 
     def _room_script(self) -> str:
         aside, user = shlex.quote(self.stanza.aside), self.cluster.as_user
-        status = user([f"{self.cluster.bin_directory}/pg_ctl", "status", "-D", self.stanza.aside])
+        status = user(self.stanza.restored.status())
+        files = user(["/usr/bin/find", self.stanza.aside, "-mindepth", "1", "-maxdepth", "1"])
         return f"""LC_ALL=C; export LC_ALL
-{observe.RUN_AS}
 [ ! -L {aside} ] || echo link=1
 {status} >/dev/null 2>&1 </dev/null && echo running=1
-echo "files=$({user(["/usr/bin/find", self.stanza.aside, "-mindepth", "1", "-maxdepth", "1"])} 2>/dev/null </dev/null | wc -l)"
+echo "files=$({files} 2>/dev/null </dev/null | wc -l)"
 held=$({user(["/usr/bin/du", "-sb", self.stanza.aside])} 2>/dev/null </dev/null); echo "held=${{held%%[!0-9]*}}"
 set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{4:-}}"
 """
@@ -153,7 +153,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
         log = f"{self.stanza.run_directory}/{self.stanza.name}-restore.log"
         self.long("restore", self.stanza.restore(), "restore_failed", log)
         control = ["/usr/bin/test", "-s", f"{self.stanza.aside}/global/pg_control"]
-        if self.execute(f"{observe.RUN_AS}{self.cluster.as_user(control)} </dev/null\n", 10.0).rc != 0:
+        if self.look(f"{self.cluster.as_user(control)} </dev/null\n").rc != 0:
             raise MemberError(f"{self.stanza.aside} has no control file after its restore; see {log}", "restore_failed")
 
     def begun_already(self) -> bool:
@@ -193,7 +193,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
         """Start the isolated server and wait until it is at the target, or has ended. Raises with its own words."""
         user = self.cluster.as_user
         control = self.execute(
-            f"LC_ALL=C; export LC_ALL\n{observe.RUN_AS}{user(self.stanza.restored.controldata())} </dev/null\n", 15.0
+            f"LC_ALL=C; export LC_ALL\n{user(self.stanza.restored.controldata())} </dev/null\n", 15.0
         ).stdout
         settings = "".join(
             f"{CAPACITIES[name.strip()]} = {value.strip()}\n"
@@ -230,7 +230,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
         """It waits at the target, was promoted, or has ended."""
         unit = shlex.quote(self.stanza.unit("restored"))
         ask = psql(self.stanza.restored, prove.STATE, 5, redirect="2>/dev/null ")
-        output = self.execute(f"{observe.RUN_AS}echo unit=$(systemctl show -p SubState --value {unit})\n{ask}\n", 15.0)
+        output = self.look(f"echo unit=$(systemctl show -p SubState --value {unit})\n{ask}\n")
         state = observe.json_of(output.stdout)
         if state is not None:
             return bool(not state["recovery"] or state["paused"])
@@ -260,7 +260,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
         return result
 
     def _state(self, answer: Answer, choice: Choice) -> dict[str, Any]:
-        output = self.execute(f"{observe.RUN_AS}{psql(self.stanza.restored, prove.STATE, 10)}", 15.0)
+        output = self.look(f"{psql(self.stanza.restored, prove.STATE, 10)}")
         state = observe.json_of(output.stdout)
         if state is None:
             raise MemberError(f"the restored server does not answer: {output.stderr.strip()[-300:]}", "not_proven")
@@ -272,18 +272,18 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
 
     def _asked(self, wanted: Wanted, at: float | None) -> prove.Shown:
         restored = self.stanza.restored
-        listed = self.execute(f"{observe.RUN_AS}{psql(restored, prove.DATABASES, 10)}", 15.0).stdout
+        listed = self.look(f"{psql(restored, prove.DATABASES, 10)}").stdout
         databases = (observe.json_of(listed) or {}).get("databases") or []
         text = prove.questions(databases, wanted.checks, wanted.canary, at)
-        output = self.execute(f"{observe.RUN_AS}{psql(restored, text, READ_SECONDS)}", READ_SECONDS + 5)
+        output = self.look(psql(restored, text, READ_SECONDS), READ_SECONDS + 5)
         return prove.shown(read.sections(output.stdout), wanted.checks, output.stderr.strip()[-300:])
 
     def _stop_restored(self) -> None:
         """Stop the restored server if it runs; nothing else can be running on the directory."""
         stop = self.cluster.as_user(self.stanza.stop_restored())
-        status = self.cluster.as_user([f"{self.cluster.bin_directory}/pg_ctl", "status", "-D", self.stanza.aside])
+        status = self.cluster.as_user(self.stanza.restored.status())
         self.act(
-            f'if {status} >/dev/null 2>&1 </dev/null; then {stop} >/dev/null 2>&1 </dev/null || '
+            f"if {status} >/dev/null 2>&1 </dev/null; then {stop} >/dev/null 2>&1 </dev/null || "
             '{ echo "@@failed stop_restored"; exit 1; }; fi\n',
             90,
         )
@@ -304,6 +304,7 @@ def _request(wanted: Wanted) -> dict[str, Any]:
 
 
 def same_request(noted: Mapping[str, Any], wanted: Wanted) -> bool:
+    """What is noted on the member was asked for in the same words."""
     return all(noted.get(key) == value for key, value in _request(wanted).items())
 
 
@@ -311,4 +312,3 @@ def _age(seen: prove.Shown, at: float | None, now: float | None) -> float | None
     """How much older than the target the newest row of the canary is: what a restore really lost."""
     newest, until = (seen.canary or {}).get("newest"), at if at is not None else now
     return round(float(until) - float(newest), 3) if newest is not None and until is not None else None
-

@@ -19,7 +19,7 @@ LOG_PATH = "/var/log/pgbackrest"
 #: How much of a log is read, from its end
 READ_BYTES = 4_000_000
 
-#: What a restored server must not do before it was looked at: be reached, archive, replicate, or start anything of its own.
+#: What a restored server must not do before it was looked at: be reached, archive, replicate, start what is its own.
 ISOLATED = {
     "listen_addresses": "",
     "archive_mode": "off",
@@ -79,9 +79,13 @@ class Stanza:
         for entry in backup.get("repositories") or ():
             key = str(entry.get("key", ""))
             if not (key.isascii() and key.isdigit() and 1 <= int(key) <= 256):
-                raise ValueError(f"repositories: key {entry.get('key')!r}: give the number of pgBackRest's repoN, 1 to 256")
+                raise ValueError(
+                    f"repositories: key {entry.get('key')!r}: give the number of pgBackRest's repoN, 1 to 256"
+                )
             keys[int(key)] = str(entry.get("site") or "")
-        aside = member.get("restore_directory") or backup.get("restore_directory") or f"{cluster.data_directory}.restored"
+        aside = (
+            member.get("restore_directory") or backup.get("restore_directory") or f"{cluster.data_directory}.restored"
+        )
         return cls(
             name=str(backup.get("stanza") or ""),
             cluster=cluster,
@@ -105,8 +109,13 @@ class Stanza:
     @property
     def restored(self) -> Cluster:
         """The restored cluster, reached over a socket of its own only."""
-        own = {"data_directory": self.aside, "socket_directory": self.run_directory, "unit": self.unit("restored")}
-        return replace(self.cluster, config_file=f"{self.run_directory}/postgresql.conf", **own)
+        return replace(
+            self.cluster,
+            data_directory=self.aside,
+            socket_directory=self.run_directory,
+            unit=self.unit("restored"),
+            config_file=f"{self.run_directory}/postgresql.conf",
+        )
 
     @property
     def kept(self) -> str:
@@ -141,7 +150,9 @@ class Stanza:
 
     def make(self, key: int, kind: Kind) -> list[str]:
         """Make a backup in one repository."""
-        return self.long("backup", self.pgbackrest(f"--repo={key}", f"--type={kind}", "--log-level-file=info", "backup"))
+        return self.long(
+            "backup", self.pgbackrest(f"--repo={key}", f"--type={kind}", "--log-level-file=info", "backup")
+        )
 
     def verify(self, key: int) -> list[str]:
         """Read every file of one repository again; what it found is in its log."""
@@ -175,7 +186,16 @@ class Stanza:
 
     def dump(self) -> list[str]:
         """Read every row of the restored server once."""
-        where = ["-h", self.run_directory, "-p", str(self.cluster.port), "--no-unlogged-table-data", "--no-sync", "-f", "/dev/null"]
+        where = [
+            "-h",
+            self.run_directory,
+            "-p",
+            str(self.cluster.port),
+            "--no-unlogged-table-data",
+            "--no-sync",
+            "-f",
+            "/dev/null",
+        ]
         return self.long("dump", [f"{self.cluster.bin_directory}/pg_dumpall", *where])
 
     def checksums(self) -> list[str]:

@@ -30,7 +30,7 @@ class Swapper(Restorer):
     """The member whose primary is replaced."""
 
     def in_place(self, wanted: Wanted, confirm: str | None, seconds: float) -> dict[str, Any]:
-        """Stop the primary for good, swap the data, and have it promoted. Without the typed word it only shows the loss.
+        """Stop the primary for good, swap the data, have it promoted. Without the typed word only show the loss.
 
         Until the restored data is started the old one is put back when something fails. A swap that was cut off is gone
         on with: which of the three directories are there says how far it came.
@@ -67,12 +67,12 @@ class Swapper(Restorer):
 
     def loss(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Rows by table that the running primary has and the restored data has not (or the other way round)."""
-        listed = self.execute(f"{observe.RUN_AS}{act.psql(self.cluster, prove.DATABASES, 10)}", 15.0).stdout
+        listed = self.look(act.psql(self.cluster, prove.DATABASES, 10)).stdout
         databases = (observe.json_of(listed) or {}).get("databases")
         if databases is None:
             return {"known": False, "why": "the primary does not answer, so nobody can compare"}
         text = prove.questions(databases, (), None, None)
-        output = self.execute(f"{observe.RUN_AS}{act.psql(self.cluster, text, READ_SECONDS)}", READ_SECONDS + 5)
+        output = self.look(act.psql(self.cluster, text, READ_SECONDS), READ_SECONDS + 5)
         now = prove.shown(read.sections(output.stdout), (), output.stderr.strip()[-300:])
         tables = []
         for database in sorted({*now.counts, *result["counts"]}):
@@ -84,8 +84,7 @@ class Swapper(Restorer):
         return {"known": not now.error, "why": now.error, "tables": tables, "target": result["target"]}
 
     def _nothing_kept(self) -> None:
-        there = self.cluster.as_user(["/usr/bin/test", "-e", self.stanza.kept])
-        if self.execute(f"{observe.RUN_AS}{there} </dev/null\n", 10.0).rc == 0:
+        if self.is_there(self.stanza.kept):
             hint = "look at it, then release it: restore with state=released"
             message = "the data that an earlier restore kept is still there"
             raise self._not(Refusal("kept_data_present", self.stanza.kept, "not there", message, hint))
@@ -126,7 +125,7 @@ timeout -k 1 {seconds:g} {begin} </dev/null || {{ echo "@@failed start"; exit 1;
     def _promoted(self) -> bool:
         """It took writes already, however its start ended: from here on nothing goes back."""
         ask = act.psql(self.cluster, prove.STATE, 5, redirect="2>/dev/null ")
-        state = observe.json_of(self.execute(f"{observe.RUN_AS}{ask}", 15.0).stdout)
+        state = observe.json_of(self.look(ask).stdout)
         return state is not None and not state["recovery"]
 
     def _production_settings(self) -> str:
@@ -166,28 +165,30 @@ fi
         self._run(act.start_again(self.service, self.lease, self.cluster, seconds), seconds + 10)
 
     def _serving(self, seconds: float, noted: Mapping[str, Any]) -> dict[str, Any]:
-        """Wait until it is a primary, and compare what it holds with what was proven. It is promoted: nothing goes back."""
+        """Wait until it is a primary, and compare it with what was proven. From here on nothing goes back."""
         deadline = time.monotonic() + seconds
         while True:
             ask = act.psql(self.cluster, prove.STATE, 5, redirect="2>/dev/null ")
-            state = observe.json_of(self.execute(f"{observe.RUN_AS}{ask}", 15.0).stdout)
+            state = observe.json_of(self.look(ask).stdout)
             if state is not None and not state["recovery"]:
                 break
             if time.monotonic() > deadline:
-                message = f"{self.cluster.member} was started on the restored data and is no primary after {seconds:g} s"
+                message = (
+                    f"{self.cluster.member} was started on the restored data and is no primary after {seconds:g} s"
+                )
                 raise MemberError(f"{message}; look at its log, then run the verb again", "not_promoted")
             time.sleep(LONG_WORK_POLL_SECONDS)
         difference = self.loss(noted["result"])
         if difference["known"] and difference["tables"]:
             raise MemberError(
-                f"{self.cluster.member} serves and does not hold what was proven: {difference['tables'][:5]}", "not_equal"
+                f"{self.cluster.member} serves and does not hold what was proven: {difference['tables'][:5]}",
+                "not_equal",
             )
         return state
 
     def released(self, confirm: str | None) -> dict[str, Any]:
         """Delete the data that a restore in place kept."""
-        there = self.cluster.as_user(["/usr/bin/test", "-e", self.stanza.kept])
-        present = self.execute(f"{observe.RUN_AS}{there} </dev/null\n", 10.0).rc == 0
+        present = self.is_there(self.stanza.kept)
         result = {"changed": present, "state": "released", "kept": self.stanza.kept}
         if not present or self.check_mode:
             return result
@@ -197,7 +198,8 @@ fi
             raise self._not(refusal)
         remove = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.kept])
         again = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.run_directory])
-        self.act(f'{remove} </dev/null && {again} </dev/null || {{ echo "@@failed remove"; exit 1; }}\nrm -f "$state/restore"\n', 600)
+        failed = '{ echo "@@failed remove"; exit 1; }'
+        self.act(f'{remove} </dev/null && {again} </dev/null || {failed}\nrm -f "$state/restore"\n', 600)
         return result
 
     @staticmethod

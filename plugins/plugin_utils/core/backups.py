@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is in the repositories of one service, which backup is due, and what stands against the promise to restore.
 
-A repository is a copy of its own: a set of backups and the archive of the write-ahead log since. A replica and a RAID are
-no backups: they repeat a mistake at once. Times are seconds since 1970, positions are bytes since 0/0.
+A repository is a copy of its own: a set of backups and the archive of the write-ahead log since. A replica and a RAID
+are no backups: they repeat a mistake at once. Times are seconds since 1970, positions are bytes since 0/0.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ class Target:
     at: float | int | None = None
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "latest" else self.value if self.kind == "time" else f"{self.kind}={self.value}"
+        return (
+            self.kind if self.kind == "latest" else self.value if self.kind == "time" else f"{self.kind}={self.value}"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,13 @@ def target_of(text: object) -> Target:
         return Target("name", value)
     match = _TIME.fullmatch(written)
     if match and not match["zone"]:
-        raise ValueError(f'restore_to "{written}": has no time zone; allowed: {ALLOWED}')
+        raise ValueError(f'"{written}" has no time zone; allowed: {ALLOWED}')
     try:
         at = datetime.fromisoformat(written.upper()).astimezone(UTC) if match else None
     except (ValueError, OverflowError):  # the 30th of February, the hour 25
         at = None
     if at is None:
-        raise ValueError(f'restore_to "{written}": is no restore target; allowed: {ALLOWED}')
+        raise ValueError(f'"{written}" is no restore target; allowed: {ALLOWED}')
     return Target("time", at.strftime("%Y-%m-%d %H:%M:%S.%f+00"), at.timestamp())
 
 

@@ -136,17 +136,18 @@ class Primary(FakeMember):
         allowed = "/usr/bin/touch|/usr/bin/rm|/usr/bin/tee|/usr/bin/mv|/usr/bin/test"
         more = "/usr/bin/mkdir|/usr/bin/tail|/usr/bin/find|/usr/bin/du"
         sudo = fake_member.SUDO.replace(allowed, f"{allowed}|{more}").replace(
-            "  @BIN@/*) ;;", "  @BIN@/*|/usr/bin/pgbackrest) ;;\n  /usr/bin/sed) case $* in *@HOME@/*) ;; *) exit 97 ;; esac ;;"
+            "  @BIN@/*) ;;",
+            "  @BIN@/*|/usr/bin/pgbackrest) ;;\n  /usr/bin/sed) case $* in *@HOME@/*) ;; *) exit 97 ;; esac ;;",
         )
         # Questions run at the same time, so each must be noted in one write
-        first, _newline, rest = sudo.partition("echo >> \"@HOME@/sudo.log\"\n")
+        first, _newline, rest = sudo.partition('echo >> "@HOME@/sudo.log"\n')
         noted = first.replace("printf '%s\\037'", "line=$(printf '%s\\037'").replace(' >> "@HOME@/sudo.log"; ', ")\n")
         assert noted != first
-        sudo = f"{noted}printf '%s\\n' \"$line\" >> \"@HOME@/sudo.log\"\n{rest}"
-        sudo = sudo.replace("case $word in", 'case $word in [0-9]*|[fd]) ;;')
+        sudo = f'{noted}printf \'%s\\n\' "$line" >> "@HOME@/sudo.log"\n{rest}'
+        sudo = sudo.replace("case $word in", "case $word in [0-9]*|[fd]) ;;")
         self._write("sudo", sudo)
         control = fake_member.SYSTEMCTL.replace("  stop|kill)", f"{STOP_TRANSIENT}  kill)")
-        self._write("systemctl", control.replace("  start)", '  reset-failed|daemon-reload|enable) ;;\n  start)'))
+        self._write("systemctl", control.replace("  start)", "  reset-failed|daemon-reload|enable) ;;\n  start)"))
         self.program("systemd-run", SYSTEMD_RUN)
         pg_ctl = f"{AS_USER}{self.bin_directory}/pg_ctl -D {self.data}"
         unit = f"{self.home}/units/{UNIT}"
@@ -256,7 +257,16 @@ def built() -> Primary:
     folder.chmod(0o755)
     made = Primary(folder)
     made.as_user(
-        made.bin_directory / "initdb", "-D", made.data, "-A", "trust", "--no-sync", "-k", "-E", "UTF8", "--wal-segsize=1"
+        made.bin_directory / "initdb",
+        "-D",
+        made.data,
+        "-A",
+        "trust",
+        "--no-sync",
+        "-k",
+        "-E",
+        "UTF8",
+        "--wal-segsize=1",
     )
     made.start()
     made.sql(
@@ -294,7 +304,9 @@ def history(_state):
         made.write()
         made.archived()
         yield made
-        assert made.rights() >= {(user, " ".join(argv)) for user, argv in made.commands if "damaged.conf" not in " ".join(argv)}
+        assert made.rights() >= {
+            (user, " ".join(argv)) for user, argv in made.commands if "damaged.conf" not in " ".join(argv)
+        }
     finally:
         made.end()
         shutil.rmtree(made.home.parent)

@@ -99,7 +99,9 @@ def test_a_swap_that_was_cut_off_is_gone_on_with(corrupted, wanted, when):
     def execute(script, seconds):
         if when in script:
             raise Lost
-        if when == "the moves are done" and "mv -T" in script:  # the directories are moved, and nobody is left to start them
+        if (
+            when == "the moves are done" and "mv -T" in script
+        ):  # the directories are moved, and nobody is left to start them
             corrupted.run(script.partition("systemctl unmask")[0].rpartition("\n")[0] + "\nexit 0\n}\n", seconds)
             raise Lost
         return corrupted.run(script, seconds)

@@ -34,6 +34,7 @@ def cut_off(history, wanted, when: str) -> None:
 
 def half_restored(history, wanted) -> None:
     """The copy itself is killed in the middle, and its controller is gone."""
+
     def execute(script, seconds):
         output = history.run(script, seconds)
         if "continuity-restore-15" in script and "systemd-run" in script:

@@ -30,7 +30,9 @@ def damaged(history):
         original = history.home / f"repo{repository}"
         subprocess.run(["cp", "-a", original, copies / "damaged"], check=True)
         if control.damage:
-            subprocess.run(["/bin/sh", "-eu"], input=f"copy={copies}/damaged\n{control.damage}\n", text=True, check=True)
+            subprocess.run(
+                ["/bin/sh", "-eu"], input=f"copy={copies}/damaged\n{control.damage}\n", text=True, check=True
+            )
             assert subprocess.run(["diff", "-rq", original, copies / "damaged"], capture_output=True).returncode != 0
         repositories = {1: history.home / "repo1", 2: history.home / "repo2", repository: copies / "damaged"}
         return str(history.configured("damaged.conf", repositories[1], repositories[2]))
