@@ -14,6 +14,8 @@ QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSI
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
 PYTEST_ARGS ?= -q
+BENCH_ROUNDS ?= 5
+BENCH_CASES ?=
 STAGES ?= lint types unit docs-lint docs build sanity importer unit-oldest lab molecule verbs consumer
 
 # The environment's programs come first on PATH: Molecule calls plain `pytest`, and another one would not know its arguments.
@@ -94,6 +96,13 @@ verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbe
 
 consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)
+
+.PHONY: bench bench-guard
+bench: lab  ## the collection and its peers side by side, half an hour (BENCH_ROUNDS=1 BENCH_CASES="floor_planned ...")
+	python -m benchmarks --rounds "$(BENCH_ROUNDS)" --cases "$(BENCH_CASES)"
+
+bench-guard: lab  ## fail when a move has become slower against the floor than benchmarks/bounds.json allows
+	python -m benchmarks.guard --rounds "$(BENCH_ROUNDS)"
 
 # ---- gates -----------------------------------------------------------------------------------------------------------
 .PHONY: lint format types docs-lint docs sanity importer build

@@ -14,24 +14,26 @@ Example::
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import harness
 import pytest
+import story  # noqa: E402 the path above comes first
 import testinfra
 from testinfra.host import Host
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "lab"))
-import harness  # noqa: E402 the path above comes first
-
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories" / "lab" / "hosts.yml"
 CONNECTION = "{{ [ansible_user, ansible_host, ansible_ssh_private_key_file, ansible_ssh_args] }}"
+#: As the login may: sudo knows these words in this order and no other.
+PSQL = "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -p {port}"
+NAME_SERVERS = ("198.51.100.153", "198.51.100.53", "203.0.113.53")
 ANSWER = re.compile(r"^(\S+) \| SUCCESS => (\{.*?^\})", re.MULTILINE | re.DOTALL)
 
 
@@ -76,9 +78,41 @@ def controller() -> Host:
 
 
 @pytest.fixture
-def verb() -> Callable[..., harness.Result]:
+def ask() -> Callable[..., str]:
+    """Ask a server itself, past the collection: ``ask(db1, "select 1")``, of accounts-db with its port."""
+
+    def ask(member: Host, statement: str, port: int = 5432) -> str:
+        return str(member.check_output(f"printf '%s' \"{statement}\" | {PSQL.format(port=port)} -d postgres -f -"))
+
+    return ask
+
+
+@pytest.fixture
+def answers(client: Host) -> Callable[[str], set[str]]:
+    """What users get for a service's name, from every name server of the zone: one address when all agree."""
+
+    def answers(service: str) -> set[str]:
+        return {client.check_output(f"dig +short @{server} {service}.shop.example.") for server in NAME_SERVERS}
+
+    return answers
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Path:
+    """The directory of the story whose test asks."""
+    return request.path.parents[1]
+
+
+@pytest.fixture
+def verb(place: Path) -> Callable[..., harness.Result]:
     """Run a verb once more: ``verb("failover", "scope=payments")``."""
-    return harness.run_verb
+    return functools.partial(harness.run_verb, runs=story.place(place) / "runs")
+
+
+@pytest.fixture
+def play(place: Path) -> Callable[..., harness.Result]:
+    """Run a playbook of the story's directory, without a plan: ``play("playbook.yml", "key_file=other")``."""
+    return lambda name, *arguments: harness.run_playbook(place / name, *arguments)
 
 
 @pytest.fixture
@@ -94,6 +128,53 @@ def dns_by_hand() -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def last_report() -> Callable[[str], dict[str, Any]]:
+def last_report(place: Path) -> Callable[[str], dict[str, Any]]:
     """The newest report of a verb that moved something or was refused: ``last_report("failover")``."""
-    return harness.last_report
+    return functools.partial(harness.last_report, runs=story.place(place) / "runs")
+
+
+@pytest.fixture
+def said(place: Path) -> dict[str, harness.Result]:
+    """What the story's verb said in check mode, for real and a second time (changes_nothing.yml)."""
+    return {mode: story.kept(place, mode) for mode in ("check", "first", "second")}
+
+
+@pytest.fixture
+def refused(said: dict[str, harness.Result]) -> Callable[..., tuple[str, str]]:
+    """What a rule measured and its limit, after all three runs said so: ``refused("no_replica", "payments-db")``.
+
+    Each ends with a non-zero code, changes nothing, and names rule, measured value, limit and what to do next in its
+    report and on the terminal. Another rule that is not met at the same time is named behind the service.
+    """
+
+    def refused(rule: str, service: str, *beside: str) -> tuple[str, str]:
+        values = set()
+        for mode, run in said.items():
+            assert run.rc == 2, f"{mode}: exit {run.rc}\n{run.output}"
+            assert run.report["verdict"] == run.service(service)["verdict"] == "refused", f"{mode}: {run.output}"
+            assert run.changed == 0, f"{mode}: {run.output}"
+            rules = run.rules(service)
+            assert set(rules) == {rule, *beside}, f"{mode}: {run.output}"
+            measured, limit, hint = (rules[rule][key] for key in ("measured", "limit", "hint"))
+            shown = f"{rule}: {rules[rule]['message']} (measured: {measured}; limit: {limit}). Next: {hint}"
+            assert hint
+            assert run.missing(shown) == [], f"{mode}: {run.output}"
+            values.add((measured, limit))
+        return values.pop()
+
+    return refused
+
+
+@pytest.fixture
+def did_not_begin(said: dict[str, harness.Result]) -> Callable[..., None]:
+    """All three runs ended before they contacted anything, and said all of the words: ``did_not_begin("scope")``."""
+
+    def did_not_begin(*words: str) -> None:
+        for mode, run in said.items():
+            assert run.rc == 4, f"{mode}: exit {run.rc}\n{run.output}"
+            assert "nothing was contacted" in run.output, f"{mode}: {run.output}"
+            assert "TASK [" not in run.output, f"{mode}: {run.output}"
+            assert not run.report, f"{mode}: {run.report}"
+            assert run.missing(*words) == [], f"{mode}: {run.output}"
+
+    return did_not_begin

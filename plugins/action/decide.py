@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, refusal_text
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.hold_off import newest_record
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Request
 
 
@@ -45,6 +46,7 @@ class ActionModule(Step):
         data = {
             **decision.to_dict(),
             "ports": ports,
+            "promotion": dict(newest_record(view) or {}),
             "observed": {name: _short(seen) for name, seen in view.observed.items()},
         }
         facts: dict[str, Any] = {"continuity_decision": data}

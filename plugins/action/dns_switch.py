@@ -4,37 +4,88 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import ask_server
+from ansible_collections.continuity.dr.plugins.plugin_utils import armed, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Question
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import Client, ask_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import read_switch, read_verification
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.outcome import describe, diff
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch import Switch
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.verify import Verification
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns_step import DnsStep, client, with_fact
 
+#: What a promotion is announced as, by whichever engine, with the `address` of the new primary.
+PROMOTED = "promoted"
+ARMED_SECONDS = 60.0
+
 
 class ActionModule(DnsStep):
     module = "dns_switch"
     journal_step = "point"
-    journal_steps: ClassVar[Mapping[str, str]] = {"verified": "verify"}
+    journal_steps: ClassVar[Mapping[str, str]] = {"verified": "verify", "armed": "arm"}
 
     def dns_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "verified":
             return with_fact(self._verify(args), "continuity_endpoint_verified", task_vars)
-        return with_fact(self._switch(args), "continuity_endpoint_pointed", task_vars)
+        if args["state"] == "armed":
+            return self._arm(args, task_vars)
+        return with_fact(self._collected(args, task_vars), "continuity_endpoint_pointed", task_vars)
 
-    def _switch(self, args: dict[str, Any]) -> dict[str, Any]:
+    def _switch(self, args: dict[str, Any], opened: Client | None = None) -> dict[str, Any]:
         target, wanted = read_switch(args)
-        with client(target) as primary:
+        with opened or client(target) as primary:
             switch = Switch(target, args["type"], wanted, primary, Clock(), args["deadline"])
             outcome = switch.plan(args["guard"]) if self.check_mode else switch.run(args["guard"])
         result = describe(outcome, target, args["type"], wanted)
         if self.diff_mode:
             result["diff"] = diff(outcome, target, args["type"])
         return result
+
+    def _arm(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the same switch wait for the promotion, with its connection open."""
+        target, _wanted = read_switch(args)
+        place, told = self._place(args, task_vars), {"changed": False, "name": args["name"]}
+        if place is None:
+            return {**told, "armed": False}
+
+        def prepare() -> armed.Work:
+            self.detach()
+            primary = client(target)
+            with contextlib.suppress(DnsError):  # the switch says what is wrong
+                primary.ask(Question(target.zone, "SOA"))
+            return lambda message: self._fire(args, message, primary)
+
+        armed.start(place, PROMOTED, f"point-{args['name'].rstrip('.')}", prepare, ARMED_SECONDS)
+        return {**told, "armed": True, "seconds": ARMED_SECONDS, "server": target.server_names}
+
+    def _fire(self, args: dict[str, Any], promoted: Mapping[str, Any], primary: Client) -> dict[str, Any]:
+        """Switch to the member that was promoted; nothing where it is another one than the record is to name."""
+        if promoted.get("address") not in args["value"]:
+            return {}
+        try:
+            return self._switch(args, primary)
+        except DnsError:  # the step itself tries again, and says what is wrong
+            return {}
+
+    def _collected(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """What the armed switch came to, else the switch itself."""
+        place = self._place(args, task_vars)
+        fired = armed.collect(place, f"point-{args['name'].rstrip('.')}", args["deadline"]) if place else None
+        return {**fired.result, "armed": True} if fired and fired.result else self._switch(args)
+
+    def _place(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> armed.Place | None:
+        """Where this run's service meets what it armed; None outside a run, and where nothing may be changed."""
+        current, service = run.current(), self._service(task_vars, args)
+        return armed.Place.of(current.directory, service) if current and service and not self.check_mode else None
+
+    def progress_subject(self, args: Mapping[str, Any]) -> str | None:
+        """Nothing that is only made ready is worth a line."""
+        return None if args["state"] == "armed" else super().progress_subject(args)
 
     def _verify(self, args: dict[str, Any]) -> dict[str, Any]:
         target, goal = read_verification(args)

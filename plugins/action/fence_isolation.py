@@ -12,7 +12,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, 
 from ansible_collections.continuity.dr.plugins.plugin_utils.fence import isolation, network, vantage
 
 
-
 class ActionModule(Step):
     module = "fence_isolation"
 

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import lease
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed
+from ansible_collections.continuity.dr.plugins.plugin_utils import lease, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.holding import QUIET_SECONDS
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 
 
 class ActionModule(Step):
@@ -20,7 +24,11 @@ class ActionModule(Step):
         if self.check_mode:
             return {"changed": False, "held": False}
         mine = lease.Lease(args["service"], args["run_id"], args["epoch"], args["owner"])
-        script = lease.acquire_script(mine, args["seconds"]) if held else lease.release_script(mine)
+        if held:
+            seconds = self._seconds(args)
+            script = lease.acquire_script(mine, seconds, args["break_run"], quiet_seconds())
+        else:
+            script = lease.release_script(mine, args["promotion"])
         output = self.execute(script, timeout=5)
         self.raise_if_refused(output, mine)
         if output.rc != 0:
@@ -29,7 +37,41 @@ class ActionModule(Step):
                 f"{lease.STATE_DIRECTORY} must exist and belong to the login",
                 reason="lease_failed",
             )
-        return {"changed": "@@changed" in output.stdout.splitlines(), "held": held}
+        lines = output.stdout.splitlines()
+        result: dict[str, Any] = {"changed": "@@changed" in lines, "held": held}
+        if held:
+            broken = [line.removeprefix("@@broken ") for line in lines if line.startswith("@@broken ")]
+            result["broken"] = broken[0] if broken else None
+        return result
+
+    def _seconds(self, args: Mapping[str, Any]) -> int:
+        """How long the lease may last: never longer than the claim that it stands for."""
+        if args["not_after"] is None:
+            return int(args["seconds"])
+        left = math.floor(args["not_after"] - time.time())
+        if left <= 0:
+            raise StepRefused(
+                [
+                    Refusal(
+                        "lease_expired",
+                        f"the claim ended {-left} s ago",
+                        "a claim that still holds",
+                        f"run {args['run_id']} slept between its claim and the lease on {self._host()}",
+                        lease.NEXT["lease_expired"],
+                    )
+                ]
+            )
+        return min(int(args["seconds"]), left)
 
     def progress_subject(self, args: Mapping[str, Any]) -> str | None:
         return f"{self._task.delegate_to or ''}{'' if args['state'] == 'held' else ' given back'}".strip()
+
+
+def quiet_seconds() -> int:
+    """For how long a run must have begun no step before its lease may be broken.
+
+    At least since this run began: what it observed, and decided from, is then not changed behind its back.
+    """
+    current = run.current()
+    begun = 0.0 if current is None else (time.monotonic_ns() - current.started_monotonic_ns) / 1e9
+    return max(QUIET_SECONDS, math.ceil(begun) + 1)

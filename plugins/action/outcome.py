@@ -14,6 +14,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.walk import lay
 
 #: Facts that a step of an earlier stage of this run left behind; a new walk begins without them.
 LEFT_BEHIND = (
+    "continuity_armed",
     "continuity_demoted",
     "continuity_promoted",
     "continuity_rejoined",
@@ -60,6 +61,7 @@ class ActionModule(Step):
                 "members": {member["host"]: dict(member) for member in plan["members"]},
                 "run_id": current.run_id,
                 "owner": current.operator,
+                "break_run": current.inputs.get("break_lease") or "",
                 "directory": current.directory,
                 "started": time.time(),
                 "minimum_epoch": max(int(decision.get("epoch") or 1) - 1, 0),

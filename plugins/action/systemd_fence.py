@@ -16,7 +16,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import (
     Unreachable,
     merged_fact,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, State
 
 JOURNAL = {"fenced": "fence", "released": "release"}
 LEVEL = 3
@@ -56,15 +56,20 @@ class ActionModule(Step):
         return self._told(proof, task_vars, changed="@@changed" in output.stdout.split(), must=True)
 
     def _when_it_answers(self, script: str, args: Mapping[str, Any]) -> Output:
-        """Run the script as soon as the machine lets us in: it may be booting with its database enabled."""
+        """Run the script as soon as the machine lets us in: it may be booting with its database enabled.
+
+        Its sshd may let us in before its systemd answers, so what proves nothing is tried again as well.
+        """
         ends = time.monotonic() + args["answer_within"]
         while True:
             try:
-                return self.execute(script, args["timeout"] + 10)
+                output = self.execute(script, args["timeout"] + 10)
+                if time.monotonic() >= ends or systemd.parse(output.stdout, args["units"]).fenced:
+                    return output
             except Unreachable:
                 if time.monotonic() >= ends:
                     raise
-                time.sleep(0.2)
+            time.sleep(0.2)
 
     def _told(
         self, proof: systemd.Proof, task_vars: Mapping[str, Any], *, changed: bool, must: bool, why: str = ""
@@ -80,10 +85,9 @@ class ActionModule(Step):
             )
         answers, now = bool(proof.units), time.time()
         level = LEVEL if proof.fenced else None
-        seen = Evidence(
-            self._host(), self._task.args.get("source") or "fence_systemd", "stopped" if proof.fenced else "open" if answers else "unknown", level, answers,
-            LEVEL if answers else None, evidence, now,
-        )  # fmt: skip
+        state: State = "stopped" if proof.fenced else "open" if answers else "unknown"
+        source = self._task.args.get("source") or "fence_systemd"
+        seen = Evidence(self._host(), source, state, level, answers, LEVEL if answers else None, evidence, now)
         facts = merged_fact(task_vars, "continuity_fence_evidence", {seen.key: seen.to_dict()})
         if proof.fenced and self._task.args["state"] == "fenced":
             # From the proof on no write may come from there: the canary watches for it

@@ -10,10 +10,10 @@ short_description: What to ask about members that give no answer
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - V(fences) gives one entry for each fence of a service and each member that it is to be asked about. In a failover those
-    are the members that gave no answer, in every other stage all of them.
-  - V(witnesses) gives one entry for each member that gave no answer and each machine that is to look at it. Those are the
-    members that did answer, the plan's O(_terms) C(witnesses), and the controller.
+  - V(fences) gives one entry for each fence of a service and each member that it is to be asked about. In a failover
+    those are the members that gave no answer, in every other stage all of them.
+  - V(witnesses) gives one entry for each member that gave no answer and each machine that is to look at it. Those are
+    the members that did answer, the plan's O(_terms) C(witnesses), and the controller.
   - Part of the verbs; without a run, and for a host that is no service, it returns nothing.
 options:
   _terms:
@@ -44,6 +44,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.continuity.dr.plugins.plugin_utils import run
 
 CONTROLLER = "localhost"
+#: Stages in which nobody waits for what a fence says of a member that answers.
+SHORT = ("failover", "switchover")
 
 
 class LookupModule(LookupBase):
@@ -79,7 +81,7 @@ def _questions(service: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]
         {"fence": fence["name"], "role": fence["role"], **each}
         for each in seen.values()
         for fence in service.get("fences") or ()
-        if stage != "failover" or not each["reachable"]
+        if stage not in SHORT or not each["reachable"]
     ]
 
 

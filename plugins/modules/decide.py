@@ -80,6 +80,10 @@ decision:
       description: Whether any rule forbids it.
       returned: always
       type: bool
+    promotion:
+      description: The newest promotion record that any member has; empty where there is none.
+      returned: always
+      type: dict
     observed:
       description: What the decision rests on, by member.
       returned: always

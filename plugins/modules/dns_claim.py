@@ -51,7 +51,15 @@ options:
     description:
       - The guard's epoch when the run observed the service (RV(ignore:epoch) of M(continuity.dr.dns_answer_info)).
         When it has moved on since, the run's decision is out of date and the claim is refused with C(stale_epoch).
+      - With it, this run's own open claim is that of an earlier process of the run (it was cut off and started again).
+        It is adopted with the next epoch, so that whatever is left of the earlier process is refused. Without it the
+        claim is renewed and keeps its epoch.
     type: int
+  break_run:
+    description:
+      - Another run whose open claim is taken all the same, with the next epoch. For one whose controller is gone for
+        good, as a person says who typed its id. The claim of any other run is refused as ever.
+    type: str
   type:
     description:
       - Type of the record the claim is made for. With it, each claim also proves that the key may change that record,
@@ -149,6 +157,11 @@ usable_seconds:
   returned: success
   type: float
   sample: 89.4
+usable_until:
+  description: The same as Unix time by this controller's clock; 0 where the claim is not this run's.
+  returned: success
+  type: float
+  sample: 1795317390.4
 seconds_left:
   description: Seconds until another run may take it, 0 where it may now.
   returned: success

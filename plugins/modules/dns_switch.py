@@ -20,10 +20,13 @@ options:
   state:
     description:
       - V(switched) moves the record at the primary and reads it back.
+      - V(armed) changes nothing yet. Within a verb it has a process on the controller, with the same options as
+        V(switched), wait for the promotion of the member with this address and switch at once; V(switched) then returns
+        what came of it, or switches itself. What is armed ends after a minute, and with the run.
       - V(verified) changes nothing and watches every authoritative server until it serves O(value), or until
         O(deadline).
     type: str
-    choices: [switched, verified]
+    choices: [armed, switched, verified]
     default: switched
   value:
     description:

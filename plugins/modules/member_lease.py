@@ -42,6 +42,23 @@ options:
     description: How many seconds it is held unless it is renewed.
     type: int
     default: 120
+  not_after:
+    description: >-
+      Unix time by the controller's clock at which the lease ends at the latest: RV(ignore:usable_until) of
+      M(continuity.dr.dns_claim). A run that slept between its claim and this step is refused (rule C(lease_expired)):
+      others may hold the claim by now.
+    type: float
+  break_run:
+    description: >-
+      Another run whose live lease is taken all the same: one whose controller is gone for good, as a person says who
+      typed its id. It needs a newer epoch, and no step of that run on this member for 30 s, nor since this run began
+      (rule C(holder_alive)). The lease of any other run is refused as ever.
+    type: str
+    default: ""
+  promotion:
+    description: >-
+      The service's newest promotion record, kept on this member with O(state=released) unless it knows a newer one.
+    type: dict
 attributes:
   check_mode:
     support: full
@@ -76,10 +93,15 @@ held:
   description: Whether this run holds the lease now; false in check mode, which takes none.
   returned: success
   type: bool
+broken:
+  description: The run whose live lease was taken; null where there was none.
+  returned: with O(state=held)
+  type: str
 reason:
   description: >-
     V(unreachable), or V(lease_failed) where C(/var/lib/continuity) is missing or not the login's. A refusal has the
-    rules C(lease_held), C(stale_epoch), C(member_busy), C(no_state_directory) or C(epoch_unreadable).
+    rules C(lease_held), C(stale_epoch), C(member_busy), C(no_state_directory), C(epoch_unreadable), C(lease_expired) or
+    C(holder_alive).
   returned: failure
   type: str
   sample: lease_failed

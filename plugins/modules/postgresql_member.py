@@ -9,6 +9,9 @@ version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
   - Brings one cluster on one machine into the role asked for, and proves that it is there.
+  - V(armed) changes nothing. Before the stop it opens a session on a replica and has a process on the controller wait
+    for the proof that V(stopped) returns, so that the replica is promoted at once; V(primary) then returns what came of
+    it. Only within a verb, and over the connection C(ssh). What is armed ends after a minute, and with the run.
   - V(stopped) stops a primary cleanly, keeps it stopped over a reboot, makes it come back as a replica only, and
     returns the position of its shutdown checkpoint.
   - V(primary) promotes a replica, after it holds everything up to O(proof_position). On a primary that an earlier
@@ -26,7 +29,7 @@ options:
   state:
     description: The role the member is to have; see above.
     type: str
-    choices: [primary, settled, replica, stopped]
+    choices: [armed, primary, settled, replica, stopped]
     required: true
   proof_position:
     description:
@@ -36,7 +39,9 @@ options:
         then.
     type: int
   proof_timeline:
-    description: Timeline the old primary was on when it stopped; it stands in the promotion record.
+    description: >-
+      Timeline the old primary was on when it stopped. The replica must be on the same one, or nothing is promoted; it
+      stands in the promotion record.
     type: int
   upstream:
     description:
@@ -133,6 +138,16 @@ timeline:
   returned: when it is known
   type: int
   sample: 2
+armed:
+  description: >-
+    With V(armed) whether the member is armed, else C(why) not, and the move goes on without. With V(primary) it is true
+    where the armed promotion did it.
+  returned: when state is armed, or the armed promotion did it
+  type: bool
+disarmed:
+  description: Nothing that was armed for this stop will promote another member, and nothing did.
+  returned: when the stop failed within a verb
+  type: bool
 sessions:
   description: Client sessions that were open when the primary was stopped (user, database, client, application).
   returned: when a primary was stopped
@@ -165,7 +180,7 @@ promotion:
   type: dict
 reason:
   description: >-
-    Why it failed, in one word. V(unclean_stop), V(not_received), V(stop_failed), V(promote_failed), V(start_failed) and
+    Why it failed, in one word. V(unclean_stop), V(not_received), V(other_timeline), V(stop_failed), V(promote_failed), V(start_failed) and
     the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed), V(clone_failed), V(unreachable),
     V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead (C(running_as_primary),
     C(not_stopped), C(other_cluster), C(timeline_ahead), C(position_ahead), C(kept_data_present),

@@ -159,6 +159,11 @@ observed:
       description: For each replica that streams from here, by its C(application_name), V(sync), V(async) or its state.
       returned: always
       type: dict
+    lease:
+      description: >-
+        Who holds the lease on the member, with C(run), C(owner), C(seconds_left) and C(acted_seconds_ago) (since that
+        run last began a step there); null where nobody does.
+      type: dict
     promotion:
       description: The last promotion this member knows of.
       returned: always

@@ -185,6 +185,11 @@ class Step(ActionBase):
         hint = leases.NEXT.get(rule, "run assess to see the whole service")
         raise StepRefused([Refusal(rule, detail or "none", limit, f"{self._host()} refused the step", hint)])
 
+    def detach(self) -> None:
+        """Be a process of its own, which outlives this task: the way to Ansible's display belongs to the task."""
+        self._display._final_q = None
+        self._display.verbosity = 0
+
     def _host(self) -> str:
         return str(self._task.delegate_to or self._play_context.remote_addr)
 

@@ -10,9 +10,12 @@ expiry in the very script that acts, while it holds the file's lock. The epoch f
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 #: Owned by the login, never inside a data directory and not writable by the database's user.
 STATE_DIRECTORY = "/var/lib/continuity"
@@ -22,7 +25,9 @@ NEXT = {
     "stale_epoch": "another run took over since: run assess, then decide again",
     "lease_lost": "another run took over since: run assess, then decide again",
     "lease_expired": "the run was paused for too long: run the verb again",
-    "lease_held": "wait for the other run; if it was cut off, continue it with -e continuity_run_id=<its id>",
+    "lease_held": "wait for the other run; if it was cut off, continue it with -e continuity_run_id=<its id>; if its "
+    "controller is gone for good, -e break_lease=<its id>",
+    "holder_alive": "look for the other run where it was started, and end it; then run the verb again",
     "member_busy": "a script of another run is at work on this member: wait for it",
     "epoch_unreadable": "look at the epoch file on the member: it must hold the number of the last promotion",
     "no_state_directory": "create /var/lib/continuity on the member, owned by the login",
@@ -32,8 +37,18 @@ NEXT = {
 #: Exit code of a script whose lease or epoch was refused.
 REFUSED = 43
 
+#: What of a promotion record the promoted server itself said; it stands apart in the file.
+_OF_THE_SERVER = ("timeline", "position", "system_id")
+
 #: A service is a directory's name and a run id a line's value on the member: neither may be anything else.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+
+#: Shell text that tells who holds the lease in ``$state``: `@@lease <seconds left> <acted ago> <run> <owner>`.
+OBSERVE = (
+    'if [ -e "$state/lease" ]; then holder=$(continuity_field lease run); ago=$(continuity_acted "$holder"); '
+    'printf \'@@lease %s %s %s %s\\n\' "$(continuity_left)" "${ago:--}" "$holder" '
+    '"$(continuity_field lease owner)"; fi'
+)
 
 # printf, never echo, for what others wrote: the shell's own echo would turn a backslash into something else
 FUNCTIONS = r"""
@@ -45,10 +60,16 @@ continuity_lock() {
   flock -w 3 9 || continuity_refuse member_busy "another script holds $state/lock"
 }
 continuity_uptime() { read -r up _ < /proc/uptime; echo "${up%%.*}"; }
-continuity_field() { sed -n "s/^$2=//p" "$state/$1" 2>/dev/null | head -n 1; }
+# The shell's own words only: each program would cost a millisecond, and every step begins with these, also in an outage
+continuity_field() {
+  while IFS= read -r line || [ -n "$line" ]; do
+    case "$line" in "$2="*) printf '%s\n' "${line#*=}"; return;; esac
+  done 2>/dev/null < "$state/$1"
+}
 continuity_epoch() {
   [ -e "$state/epoch" ] || { echo 0; return; }
-  e=$(cat "$state/epoch"); case "$e" in ''|*[!0-9]*) echo unknown;; *) echo "$e";; esac
+  e=; more=; { IFS= read -r e; IFS= read -r more; } < "$state/epoch"
+  case "$e$more" in ''|*[!0-9]*) echo unknown;; *) [ -z "$more" ] && echo "$e" || echo unknown;; esac
 }
 continuity_fresh() {
   have=$(continuity_epoch)
@@ -57,17 +78,31 @@ continuity_fresh() {
 }
 # seconds the lease still lives; a lease of an earlier boot is over
 continuity_left() {
-  [ "$(continuity_field lease boot)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo 0; return; }
+  read -r boot < /proc/sys/kernel/random/boot_id
+  [ "$(continuity_field lease boot)" = "$boot" ] || { echo 0; return; }
   until=$(continuity_field lease until); left=$(( ${until:-0} - $(continuity_uptime) ))
   [ "$left" -gt 0 ] && echo "$left" || echo 0
 }
+# seconds since a run last began a step here; nothing where that is not known, as after a reboot
+continuity_acted() {
+  read -r who at _ 2>/dev/null < "$state/acted" || return 0
+  case "$at" in ''|*[!0-9]*) return 0;; esac
+  [ "$who" = "$1" ] && echo $(( $(continuity_uptime) - at ))
+}
+continuity_acts() { read -r up _ < /proc/uptime; printf '%s %s\n' "$run" "${up%%.*}" > "$state/acted"; }
 continuity_write() { printf '%s\n' "$2" > "$state/$1.new" && sync "$state/$1.new" && mv "$state/$1.new" "$state/$1"; }
 """
 
 _ACQUIRE = r"""
 continuity_lock; continuity_fresh; holder=$(continuity_field lease run)
 if [ -n "$holder" ] && [ "$holder" != "$run" ] && [ "$(continuity_left)" -gt 0 ]; then
-  continuity_refuse lease_held "$holder by $(continuity_field lease owner), $(continuity_left) s left"
+  [ "$holder" = "$break" ] ||
+    continuity_refuse lease_held "$holder by $(continuity_field lease owner), $(continuity_left) s left"
+  ago=$(continuity_acted "$holder")
+  [ -z "$ago" ] || [ "$ago" -ge "$quiet" ] || continuity_refuse holder_alive "$holder did a step $ago s ago"
+  # Its later steps must find a newer epoch, or it could go on where it was
+  [ "$have" -lt "$epoch" ] || continuity_refuse stale_epoch "$have"
+  echo "@@broken $holder"
 fi
 [ "$holder" = "$run" ] && [ "$have" = "$epoch" ] || echo "@@changed"
 [ "$holder" != "$run" ] || [ -n "$owner" ] || owner=$(continuity_field lease owner)
@@ -77,12 +112,17 @@ epoch=$epoch
 boot=$(cat /proc/sys/kernel/random/boot_id)
 until=$(( $(continuity_uptime) + seconds ))" &&
   continuity_write epoch "$epoch" || { echo "@@failed cannot write $state"; exit 1; }
+continuity_acts
 echo "@@held $seconds"
 """
 
 _RELEASE = r"""
 continuity_lock
 [ "$(continuity_field lease run)" = "$run" ] || { echo "@@released"; exit 0; }
+if [ -n "$record" ]; then
+  known=$(sed -n 's/.*"epoch": \([0-9][0-9]*\).*/\1/p' "$state/promotion" 2>/dev/null | head -n 1)
+  [ -n "$known" ] && [ "$known" -ge "$record_epoch" ] || continuity_write promotion "$record" || echo "@@unrecorded"
+fi
 rm -f "$state/lease" && echo "@@changed" && echo "@@released"
 """
 
@@ -90,6 +130,7 @@ _GUARD = r"""
 continuity_lock; continuity_fresh
 [ "$(continuity_field lease run)" = "$run" ] || continuity_refuse lease_lost "$(continuity_field lease run)"
 [ "$(continuity_left)" -gt 0 ] || continuity_refuse lease_expired "$run"
+continuity_acts
 """
 
 
@@ -130,14 +171,27 @@ def _header(lease: Lease) -> str:
     return FUNCTIONS + variables(lease.service) + "".join(f"{k}={shlex.quote(v)}\n" for k, v in values.items())
 
 
-def acquire_script(lease: Lease, seconds: int) -> str:
-    """Take or renew the lease for ``seconds``; refused while another run's lease lives or the epoch is older."""
-    return _whole(_header(lease) + f"seconds={int(seconds)}\n" + _ACQUIRE)
+def acquire_script(lease: Lease, seconds: int, break_run: str = "", quiet_seconds: int = 0) -> str:
+    """Take or renew the lease for ``seconds``; refused while another run's lease lives or the epoch is older.
+
+    The live lease of ``break_run`` is taken all the same, once that run has begun no step here for ``quiet_seconds``.
+    """
+    broken = f"break={shlex.quote(_plain('run id', break_run) if break_run else '')}\nquiet={int(quiet_seconds)}\n"
+    return _whole(_header(lease) + broken + f"seconds={int(seconds)}\n" + _ACQUIRE)
 
 
-def release_script(lease: Lease) -> str:
-    """Give the lease back; a lease of another run is left alone."""
-    return _whole(_header(lease) + _RELEASE)
+def release_script(lease: Lease, promotion: Mapping[str, Any] | None = None) -> str:
+    """Give the lease back; a lease of another run is left alone.
+
+    ``promotion``, the service's newest promotion record, is kept on this member as well unless it knows a newer one:
+    the member that was promoted may be the next to be lost.
+    """
+    known = promotion or {}
+    epoch = known.get("epoch") if isinstance(known.get("epoch"), int) else None
+    server = {key: known[key] for key in _OF_THE_SERVER if key in known}
+    record = {"record": {key: known[key] for key in known if key not in server}, "server": server}
+    text = shlex.quote(json.dumps(record, sort_keys=True)) if epoch is not None else ""
+    return _whole(_header(lease) + f"record={text}\nrecord_epoch={epoch or 0}\n" + _RELEASE)
 
 
 def guarded(lease: Lease | None, service: str, script: str) -> str:
@@ -153,6 +207,20 @@ def guarded(lease: Lease | None, service: str, script: str) -> str:
 def _whole(script: str) -> str:
     """Braces make the shell read all of it before it runs the first line: half a script never runs."""
     return "{\n" + script + "\nexit 0\n}\n"
+
+
+def observed(said: Sequence[str]) -> dict[str, Any] | None:
+    """Who holds the lease on a member, from what ``OBSERVE`` printed after its mark; None where nobody does.
+
+    >>> observed(["12 3 run-a ann@ops"])
+    {'run': 'run-a', 'owner': 'ann@ops', 'seconds_left': 12, 'acted_seconds_ago': 3}
+    """
+    for line in said:
+        left, ago, run, owner = [*line.split(" ", 3), "", "", ""][:4]
+        if left.isdigit() and run:
+            acted = int(ago) if ago.lstrip("-").isdigit() else None
+            return {"run": run, "owner": owner, "seconds_left": int(left), "acted_seconds_ago": acted}
+    return None
 
 
 def refusal(stdout: str) -> tuple[str, str] | None:

@@ -42,7 +42,8 @@ class Run:
     """`user@host` of the controller."""
     inputs: Mapping[str, Any]
     """The validated inputs, all keys always there: scope, target_site, source_site, reason (each str or None),
-    accept_data_loss_seconds (float or None), waive (tuple of str), outage_started (seconds since 1970 or None)."""
+    accept_data_loss_seconds (float or None), waive (tuple of str), confirm and break_lease (a run id or None),
+    outage_started (seconds since 1970 or None)."""
     plan: Mapping[str, Any]
     services: Mapping[str, Mapping[str, Any]]
     """The services in scope by name, in wave order: `continuity_service` without secrets, with `site`, `address` and

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def service_of(run: Run, name: str) -> Service:
         endpoints=tuple(endpoint["name"] for endpoint in plan["endpoints"]),
         fences=tuple(fence["name"] for fence in plan.get("fences") or ()),
         min_level=int(plan.get("min_level", DEFAULT_MIN_LEVEL)),
+        hold_off_seconds=float(plan.get("hold_off_seconds") or 0.0),
     )
 
 
@@ -55,6 +57,8 @@ def request_of(run: Run, verb: str, now: float) -> Request:
         reason=str(inputs.get("reason") or ""),
         outage_started=inputs.get("outage_started"),
         confirm=inputs.get("confirm"),
+        break_lease=inputs.get("break_lease"),
+        drill=run.verb == "drill",
     )
 
 
@@ -103,8 +107,11 @@ def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> It
     for endpoint in run.services[name]["endpoints"]:
         answer = said.get(endpoint["name"])
         if not answer or not answer.get("reachable"):
-            problem = (answer or {}).get("reason") or "not asked"
-            yield EndpointView(endpoint["name"], reachable=False, problem=str(problem))
+            reason = (answer or {}).get("reason") or "not asked"
+            # Who answers that it does not hold the zone is there: the plan is wrong, and no waiver makes it right
+            answered = reason == "not_authoritative"
+            problem = "; ".join(p["message"] for p in answer["problems"]) if answer and answered else str(reason)
+            yield EndpointView(endpoint["name"], reachable=answered, problem=problem)
             continue
         claim = answer.get("claim") or {}
         open_claim = claim.get("state") == "claimed"
@@ -117,7 +124,19 @@ def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> It
             claim_run=claim.get("run_id") if open_claim else None,
             claim_owner=claim.get("owner") if open_claim else None,
             claim_seconds_left=float(claim.get("seconds_left") or 0.0),
+            moved=_moved(claim),
         )
+
+
+def _moved(claim: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The last move of the record, told by a claim that was closed with it."""
+    if claim.get("state") != "switched":
+        return None
+    try:
+        at = datetime.fromisoformat(str(claim.get("until"))).timestamp()
+    except ValueError:
+        at = None
+    return {"time": at, "run_id": claim.get("run_id")}
 
 
 def _last_seen_path(run: Run, name: str) -> Path:

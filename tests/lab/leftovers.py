@@ -8,7 +8,7 @@ itself keeps it, and not only by asking the engine: that may have been stopped w
 
 from __future__ import annotations
 
-import json
+import ipaddress
 import subprocess
 import sys
 import tempfile
@@ -22,10 +22,11 @@ import docker
 import engine
 import harness
 import image
+from docker.models.networks import Network
 from topology import NETWORKS, PREFIX, STATE
 
 #: Where the lab could leave files outside build/. The lock of `lab.py` stays: another command may be waiting for it.
-ELSEWHERE = [Path(tempfile.gettempdir()), Path("/var/lib"), Path("/run"), Path("/etc/docker")]
+ELSEWHERE = [*(Path(folder, f"{PREFIX}*") for folder in (tempfile.gettempdir(), "/run")), Path("/var/lib/continuity*")]
 LOCK = "continuity-lab.lock"
 
 
@@ -34,14 +35,9 @@ class Parts:
     """What the lab is made of, by the names under which the machine knows it."""
 
     containers: tuple[str, ...]
-    networks: tuple[str, ...]
+    bridges: tuple[str, ...]
     volumes: tuple[str, ...]
     root: Path
-
-    @property
-    def bridges(self) -> list[str]:
-        """The interfaces of the networks."""
-        return [f"br-{identity[:12]}" for identity in self.networks]
 
 
 def parts(client: docker.DockerClient) -> Parts:
@@ -50,10 +46,16 @@ def parts(client: docker.DockerClient) -> Parts:
     mounts = [mount for box in boxes for mount in box.attrs["Mounts"] if mount["Type"] == "volume"]
     return Parts(
         containers=tuple(box.id or "" for box in boxes),
-        networks=tuple(network.id or "" for network in client.networks.list(filters={"label": PREFIX})),
+        bridges=tuple(bridge(network) for network in client.networks.list(filters={"label": PREFIX})),
         volumes=tuple(mount["Name"] for mount in mounts),
         root=Path(client.info()["DockerRootDir"]),
     )
+
+
+def bridge(network: Network) -> str:
+    """The interface of a network."""
+    options = network.attrs["Options"] or {}
+    return str(options.get("com.docker.network.bridge.name") or f"br-{network.short_id}")
 
 
 def said(*words: str) -> str:
@@ -64,15 +66,22 @@ def said(*words: str) -> str:
         return ""
 
 
+def routes() -> Iterator[ipaddress.IPv4Network]:
+    """Where this machine sends packets, but for its default route."""
+    for line in Path("/proc/net/route").read_text(encoding="utf-8").splitlines()[1:]:
+        fields = line.split()
+        destination, mask = (int.from_bytes(bytes.fromhex(fields[place]), sys.byteorder) for place in (1, 7))
+        if mask:
+            yield ipaddress.ip_network((destination, bin(mask).count("1")))
+
+
 def left(before: Parts) -> Iterator[str]:
     """One line for each thing that is left."""
-    addresses = said("ip", "-json", "address"), said("ip", "route", "show", "table", "all")
-    links = [link["ifname"] for link in json.loads(addresses[0] or "[]")]
-    yield from (f"interface {name}" for name in before.bridges if name in links)
+    yield from (f"interface {name}" for name in before.bridges if Path("/sys/class/net", name).exists())
+    rules = said("iptables-save").splitlines()
     for name, subnet in NETWORKS.items():
-        stem = subnet.rsplit(".", 1)[0] + "."
-        yield from (f"route of {name}: {line}" for line in addresses[1].splitlines() if stem in line)
-        rules = said("iptables-save").splitlines()
+        network = ipaddress.ip_network(subnet)
+        yield from (f"route of {name}: {route}" for route in routes() if route.overlaps(network))
         yield from (f"packet rule of {name}: {line}" for line in rules if subnet in line)
     mounted = Path("/proc/mounts").read_text(encoding="utf-8")
     yield from (f"mount of container {identity}" for identity in before.containers if identity in mounted)
@@ -80,7 +89,7 @@ def left(before: Parts) -> Iterator[str]:
         yield from (f"process group: {path}" for path in Path("/sys/fs/cgroup").rglob(f"*{one}*"))
     folders = [*(("containers", one) for one in before.containers), *(("volumes", one) for one in before.volumes)]
     yield from (f"{kind}: {one}" for kind, one in folders if (before.root / kind / one).exists())
-    elsewhere = [path for folder in ELSEWHERE for path in folder.glob("continuity*") if path.name != LOCK]
+    elsewhere = [path for one in ELSEWHERE for path in one.parent.glob(one.name) if path.name != LOCK]
     yield from (f"file: {path}" for path in (*elsewhere, STATE) if path.exists())
     yield from _known_to_the_engine()
 
@@ -101,7 +110,7 @@ def _known_to_the_engine() -> Iterator[str]:
 def main() -> int:
     """Take the lab down and look; return the exit code."""
     before = parts(engine.connect(start=False))
-    if not before.containers or not before.networks:
+    if not before.containers or not before.bridges:
         print("no lab is up: nothing could be left, and nothing would be proven. Run `make lab` first.")
         return 1
     print(harness.lab("down"))

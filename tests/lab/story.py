@@ -52,15 +52,18 @@ def begin(story: Path, happened: Sequence[dict[str, Any]]) -> int:
     if not START.is_file() or state.changed_since(START, settle_seconds=0):
         harness.lab("reset")
         state.keep(START)
-    if happened:
-        START.unlink(missing_ok=True)  # not everything that can happen is seen afterwards: the next story resets
+    before = place(story) / "before.json"
+    if not happened:
+        shutil.copy(START, before)
+        return 0
+    START.unlink()  # not everything that can happen is seen afterwards: the next story resets
     for event in happened:
         print(f"happened: {event}", flush=True)
         kind = next((known for known in EVENTS if known in event), None)
         if kind is None:
             raise SystemExit(f"{event}: nothing is known to happen so; known: {', '.join(EVENTS)}")
         EVENTS[kind](story, event)
-    state.keep(place(story) / "before.json")
+    state.keep(before)
     return 0
 
 

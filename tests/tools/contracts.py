@@ -18,8 +18,8 @@ import yaml
 # What the spine calls of each family of roles: no more, no less, so that a new provider is a new folder and no edit
 # elsewhere.
 FAMILIES: dict[str, frozenset[str]] = {
-    "engine": frozenset({"observe", "preflight", "demote", "promote", "rejoin", "verify"}),
-    "endpoint": frozenset({"observe", "point", "verify"}),
+    "engine": frozenset({"observe", "preflight", "arm", "demote", "promote", "rejoin", "verify"}),
+    "endpoint": frozenset({"observe", "arm", "point", "verify"}),
     "fence": frozenset({"fence", "prove", "release"}),
     "backup": frozenset({"observe", "backup", "restore", "verify"}),
 }

@@ -30,6 +30,8 @@ tests)
     need postgresql postgresql
     need openssh-client program ssh
     need iptables program iptables
+    need nftables program nft
+    need fence-agents program fence_dummy
     need iproute2 program ip
     need git program git
     need sudo program visudo

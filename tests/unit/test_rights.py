@@ -44,6 +44,7 @@ def scripts(cluster: Cluster, peer: Upstream) -> list[str]:
     return [
         observe.script([observe.Question("payments-db", cluster, [peer])]),
         act.stop(*common, peer, 30),
+        act.arm(*common, 30),
         act.promote(*common, proof=1, seconds=30, record={}),
         act.start_again(*common, 30),
         act.settle(*common, ["db2"]),
@@ -255,3 +256,17 @@ def test_a_provider_that_is_broken_is_not_taken_for_one_that_says_nothing(monkey
     monkeypatch.setattr("importlib.import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="left_pad"):
         provider_of(POSTGRESQL)
+
+
+def test_a_guard_may_set_read_and_delete_its_own_table_and_nothing_else():
+    members = [{"host": "db1", "address": "198.51.100.11", "cluster": "15/a"}, {"host": "db2", "address": "203.0.113.11"}]
+    fence = {"role": "continuity.dr.fence_network", "name": "fence_network",
+             "members": {"db1": {"guards": ["gw1"]}, "db2": {"guards": ["db2"]}}}  # fmt: skip
+    service = {"name": "a", "members": members, "fences": [fence],
+               "engine": {"role": POSTGRESQL, "cluster": "15/a"}}  # fmt: skip
+    for member in members:
+        member.setdefault("cluster", "15/a")
+    files = gather({"a": service}, {"db1": "me", "db2": "me"}).files
+    guard = lines_of(files["gw1.guard.sudoers"])
+    assert len(guard) == 3 and all("/usr/sbin/nft " in line and "continuity-a-db1" in line for line in guard)
+    assert "continuity-a-db2" in files["db2.sudoers"] and "nft" not in files["db1.sudoers"]

@@ -28,11 +28,11 @@ if __name__ == "__main__":
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config, from_json
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.process import is_running, mark_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import LedgerFile
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.session import require_driver
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.writing import RowWriter
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import format_time
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
 
 LOOK_SECONDS = 0.25
 COSTLY_RETRY_SECONDS = 0.25

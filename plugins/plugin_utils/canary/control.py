@@ -17,10 +17,10 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import client
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.process import is_running, mark_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.tail import Tail
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Row
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
 
 LAUNCH_SECONDS = 20.0
 STOP_SECONDS = 10.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, loss, rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     Observation,
@@ -136,10 +136,13 @@ def _decision(
     old: Observation | None = None,
 ) -> Decision:
     """Sort what is refused from what was waived by name; any refusal left means no steps at all."""
+    steps = tuple(steps)
+    if steps:
+        refused = [*refused, *holding.leases(view, request), *holding.taking(view, request, target, steps)]
     refusals, waivers = _waive(refused, request)
     refusals += [*_reason(waivers, request)]
     refusals += fencing.confirmation(request, any(waiver.rule == fencing.UNFENCED for waiver in waivers))
-    steps = () if refusals else tuple(steps)
+    steps = () if refusals else steps
     return Decision(
         service=view.service.name,
         verb=request.verb,
@@ -163,7 +166,7 @@ def _waive(refused: Iterable[Refusal], request: Request) -> tuple[list[Refusal],
     refusals: list[Refusal] = []
     waivers: list[Refusal] = []
     for refusal in refused:
-        waived = refusal.waivable and refusal.rule in request.waive
+        waived = (refusal.waivable and refusal.rule in request.waive) or holding.broken(refusal, request)
         (waivers if waived else refusals).append(refusal)
     return refusals, waivers
 
@@ -179,7 +182,9 @@ def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
 def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         yield rules.describe(observed)
-    yield from map(str, (e for said in view.evidence.values() for e in said if e.answers or e.text))
+    # That nothing keeps a member from serving which is to serve is no news
+    told = (evidence for said in view.evidence.values() for evidence in said if evidence.state != "open")
+    yield from map(str, told)
     if target is not None and request.verb == "failover" and view.primary is not target:
         yield from fencing.words(view, request, target)
     if target is not None and view.primary is not target:

@@ -65,8 +65,11 @@ class Evidence:
         return self.level is not None and self.level >= minimum
 
     def __str__(self) -> str:
+        said = self.text or self.state
+        if self.level is None and self.gives is not None:
+            return f"{self.member}: {self.source} works and could prove level {self.gives}: {said}"
         level = "no evidence" if self.level is None else f"level {self.level}"
-        return f"{self.member}: {level} by {self.source}: {self.text or self.state}"
+        return f"{self.member}: {level} by {self.source}: {said}"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evidence:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The rules about what keeps a member from taking writes: which fence can prove it, and whose word is taken.
 
-An unreachable member is not fenced. What counts is evidence that was read back, at least as strong as the plan asks for.
+An unreachable member is not fenced. What counts is evidence that was read back, as strong as the plan asks for.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def _able(view: View, evidence: Evidence) -> bool:
 def releasable(view: View, other: Observation) -> tuple[str, ...]:
     """The fences that hold a member now and are to be lifted.
 
-    Its power first, while everything else still holds it; then the plan's order from its end. Where no fence said anything
-    of a member that is held, all of them are.
+    Its power first, while everything else still holds it; then the plan's order from its end. Where no fence said
+    anything of a member that is held, all of them are.
     """
     said = view.evidence.get(other.member, ())
     if not said and other.fenced:
@@ -156,7 +156,9 @@ def sightings(view: View, target: Observation) -> Iterator[Refusal]:
     for observed in view.observed.values():
         if observed.receiving and observed.is_replica:
             told = f"{observed.member} receives from {observed.upstream}"
-            yield Refusal("primary_seen", told, "no live primary", "the primary is alive, only not reachable from here", hint)
+            yield Refusal(
+                "primary_seen", told, "no live primary", "the primary is alive, only not reachable from here", hint
+            )
     suspects = {other.member for other in may_be_primary(view, target)}
     for sighting in view.sightings:
         if sighting.member in suspects:

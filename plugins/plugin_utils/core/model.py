@@ -26,6 +26,7 @@ WAIVABLE: Mapping[str, str] = {
     "arbiter_unreachable": "nobody but the members' own leases keeps a second operator out",
     "missing_candidate": "a member that cannot be reached may hold newer data than the one promoted",
     "archiver_backlog": "the old primary may not shut down until its archive catches up",
+    "hold_off": "a service that was just moved is failed over again: whatever moves it may go on doing so",
 }
 WAIVABLE_RULES: frozenset[str] = frozenset(WAIVABLE)
 
@@ -73,6 +74,8 @@ class Observation:
     receiving: bool | None = None
     #: the last promotion it knows of: {"member", "epoch", "position", "timeline", "system_id", "time", "run_id"}
     promotion: Mapping[str, Any] | None = None
+    #: the lease on it: {"run", "owner", "seconds_left", "acted_seconds_ago"}; None when nobody holds it
+    lease: Mapping[str, Any] | None = None
     #: settings that a replica needs at least as large as its primary has them
     capacities: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -112,6 +115,8 @@ class EndpointView:
     #: seconds until others may take the claim; 0 when no claim is open
     claim_seconds_left: float = 0.0
     problem: str = ""
+    #: the last move of the record, as its claim tells: {"time", "run_id"}; it outlives every member
+    moved: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,10 @@ class Request:
     outage_started: float | None = None
     #: the run that the operator typed to stand by their word about a fence
     confirm: str | None = None
+    #: the run that the operator typed as gone for good: what it holds is taken from it
+    break_lease: str | None = None
+    #: the run broke the service itself, to exercise what follows
+    drill: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,8 @@ class Service:
     fences: tuple[str, ...] = ("fence_systemd",)
     #: the weakest evidence that counts for a member that must not serve
     min_level: int = DEFAULT_MIN_LEVEL
+    #: for so long after a promotion a failover needs an acknowledgement; 0: never
+    hold_off_seconds: float = 0.0
 
     @property
     def has_fence(self) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, loss
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, hold_off, holding, loss
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
 
@@ -66,7 +66,7 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
                 f"{endpoint.claim_run} by {endpoint.claim_owner}",
                 "no open claim of another run",
                 f"another run is under way, its claim ends in {endpoint.claim_seconds_left:.0f} s",
-                f"wait for it; if it was cut off, continue it with -e continuity_run_id={endpoint.claim_run}",
+                holding.next_for(endpoint.claim_run),
             )
 
 
@@ -200,6 +200,7 @@ def failover(view: View, request: Request, target: Observation) -> Iterator[Refu
         )
     yield from fencing.sightings(view, target)
     yield from fencing.unfenced(view, request, target)
+    yield from hold_off.failover(view, request)
     yield from _unseen(view, target)
     yield from _newest(view, target)
     if target.is_replica:

@@ -34,6 +34,8 @@ class Answer:
     ttl: int | None = None
     stored: tuple[str, ...] = ()
     alias: str | None = None
+    #: seconds by which the server's clock is ahead of ours, from its signature; 0 where it signed nothing
+    ahead: float = 0.0
 
     @property
     def serial(self) -> int | None:

@@ -60,13 +60,15 @@ class GuardRead:
 
     guard: Guard | None
     stored: tuple[str, ...]
+    #: seconds by which the server's clock is ahead of ours
+    ahead: float = 0.0
 
 
 def read_guard(answer: Answer, target: Target, server: str) -> GuardRead:
     """Read the guard from an answer. Raises DnsError where the server does not hold the zone or the TXT is no guard."""
     require_authority(answer, target, server)
     try:
-        return GuardRead(parse_guard(answer.values), answer.stored)
+        return GuardRead(parse_guard(answer.values), answer.stored, answer.ahead)
     except GuardUnreadable as error:
         text = f"{target.guard_name}: {error}. It is left alone: remove it, or give another guard_name"
         raise DnsError("guard_unreadable", text, found=list(answer.values)) from None
@@ -96,6 +98,7 @@ def describe(guard: Guard, now: float) -> dict[str, Any]:
 class Claims:
     """The claim of one endpoint for one claimant.
 
+    Time is the name server's, where it signs: two controllers judge a claim's end by one clock, theirs may be wrong.
     ``record_type``, when given, also proves with each claim that the key may change the endpoint's record.
     """
 
@@ -103,6 +106,7 @@ class Claims:
         self, target: Target, claimant: Claimant, primary: Primary, clock: Clock, record_type: str | None = None
     ) -> None:
         self.target, self.claimant, self.primary, self.clock = target, claimant, primary, clock
+        self._ahead = 0.0
         self.probe = (RecordSet(target.name, record_type, (IMPOSSIBLE[record_type],)),) if record_type else ()
 
     def observe(self) -> dict[str, Any]:
@@ -140,14 +144,14 @@ class Claims:
             if found is None or not is_own(found, self.claimant.run_id):
                 mine = found is not None and found.run == self.claimant.run_id
                 return self._result("released" if mine else "not_own", False, found, found)
-            after = found.ended("released", self.clock.now())
+            after = found.ended("released", self._now())
             if check_mode or self._write(read, after) == "done":
                 return self._result("released", True, found, after)
         text = f"{self.target.guard_name} could not be released in {ROUNDS} attempts; the claim ends by itself"
         raise DnsError("unknown", text)
 
     def _decide(self, read: GuardRead) -> ClaimDecision:
-        now = self.clock.now()
+        now = self._now()
         decision = decide_claim(read.guard, self.claimant, now)
         if decision.outcome == "stale":
             raise DnsRefused(out_of_date(read.guard, self.claimant, self.target.name), status="stale")
@@ -164,7 +168,12 @@ class Claims:
             if unanswered:
                 raise DnsError("unknown", f"{error}. A claim was sent and not answered. {AGAIN}") from None
             raise self._no_arbiter(error) from None
-        return read_guard(answer, self.target, self.target.server_names)
+        read = read_guard(answer, self.target, self.target.server_names)
+        self._ahead = read.ahead
+        return read
+
+    def _now(self) -> float:
+        return self.clock.now() + self._ahead
 
     def _write(self, read: GuardRead, after: Guard) -> Written:
         """Swap the guard; ``lost``: somebody was there first."""
@@ -194,12 +203,12 @@ class Claims:
         )
 
     def _open(self, found: Guard | None) -> bool:
-        return seconds_until_free(found, self.clock.now()) > 0
+        return seconds_until_free(found, self._now()) > 0
 
     def _result(
         self, status: str, changed: bool, before: Guard | None, after: Guard | None, taken_over: Guard | None = None
     ) -> dict[str, Any]:
-        now = self.clock.now()
+        now = self._now()
         own = after if is_own(after, self.claimant.run_id) else None
         nobody = {"epoch": 0, "run_id": None, "owner": None, "state": None, "until": None, "seconds_left": 0.0}
         return {
@@ -209,6 +218,8 @@ class Claims:
             **(describe(after, now) if after else nobody),
             "usable": is_usable(after, self.claimant.run_id, now),
             "usable_seconds": round(max(0.0, own.until - MARGIN_SECONDS - now), 1) if own else 0.0,
+            # By this controller's own clock, for steps that come later: they may come much later
+            "usable_until": round(own.until - MARGIN_SECONDS - self._ahead, 1) if own else 0.0,
             "guard": after.text() if after else None,
             "guard_before": before.text() if before else None,
             "guard_after": after.text() if after else None,

@@ -18,6 +18,7 @@ class Claimant:
     """A run that wants the claim, for ``seconds`` from now. ``minimum_epoch`` is the highest epoch seen on members.
 
     ``observed_epoch`` is the guard's epoch when the run looked at the service and decided; None asks for no such proof.
+    ``break_run`` is another run, typed by a person who knows that it is gone for good: its open claim is taken.
     """
 
     run_id: str
@@ -25,6 +26,7 @@ class Claimant:
     seconds: float = 120.0
     minimum_epoch: int = 0
     observed_epoch: int | None = None
+    break_run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,21 @@ class ClaimDecision:
 def decide_claim(found: Guard | None, claimant: Claimant, now: float) -> ClaimDecision:
     """Decide what a claimant may do about the guard it found.
 
-    Its own open claim is renewed with the same epoch. A closed one, none, or another run's that ended more
-    than the margin ago is taken with the next epoch, which is above every epoch known: the guard may have
-    been deleted by hand, the members remember.
+    Its own open claim is renewed with the same epoch; where the run has looked at the service since (it was cut off and
+    started again), it is adopted with the next one, so what is left of its earlier process is refused. A closed one,
+    none, another run's that ended more than the margin ago, or that a person breaks is taken with the next epoch, which
+    is above every epoch known: the guard may have been deleted by hand, the members remember.
     """
     epoch = max(found.epoch if found else 0, claimant.minimum_epoch) + 1
     taken_over = None
     if found and found.state == "claimed":
         if found.run == claimant.run_id and found.epoch >= claimant.minimum_epoch:
-            return ClaimDecision("adopted", _guard(claimant, found.epoch, now))
+            if claimant.observed_epoch not in (None, found.epoch):
+                return ClaimDecision("stale", None)  # another process of the same run was quicker
+            again = found.epoch if claimant.observed_epoch is None else found.epoch + 1
+            return ClaimDecision("adopted", _guard(claimant, again, now))
         if found.run != claimant.run_id:
-            if standing(found.until, now) != "expired":
+            if standing(found.until, now) != "expired" and found.run != claimant.break_run:
                 return ClaimDecision("held", None)
             taken_over = found
     if claimant.observed_epoch is not None and (found.epoch if found else 0) != claimant.observed_epoch:

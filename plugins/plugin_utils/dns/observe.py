@@ -68,7 +68,7 @@ def observe(
         "serial": serial,
         "guard": guard.text() if guard else None,
         "epoch": guard.epoch if guard else 0,
-        "claim": describe(guard, clock.now()) if guard else None,
+        "claim": describe(guard, clock.now() + (best.guard.ahead if best else 0.0)) if guard else None,
         "servers": [answer.describe(answer.state(values, serial)) for answer in answers],
         "reason": found.problems[0]["reason"] if found.problems else None,
         "problems": found.problems,

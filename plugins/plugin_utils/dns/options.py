@@ -40,10 +40,12 @@ def read_claim(args: Mapping[str, Any], default_owner: str) -> tuple[Target, Cla
     minimum = args.get("minimum_epoch") or 0
     if minimum < 0:
         problems.append(f"minimum_epoch: {minimum} is below 0")
+    broken = args.get("break_run") or None
+    if broken is not None:
+        _check_run_id(broken, problems, "break_run")
     fail_on(problems)
-    return target, Claimant(
-        run_id, clean_owner(args.get("owner") or default_owner), float(seconds), minimum, args.get("observed_epoch")
-    )
+    owner = clean_owner(args.get("owner") or default_owner)
+    return target, Claimant(run_id, owner, float(seconds), minimum, args.get("observed_epoch"), broken)
 
 
 def read_switch(args: Mapping[str, Any]) -> tuple[Target, Wanted]:
@@ -109,9 +111,11 @@ def _require(given: Any, problems: list[str]) -> int | None:
     return int(text)
 
 
-def _check_run_id(run_id: str, problems: list[str]) -> None:
+def _check_run_id(run_id: str, problems: list[str], option: str = "run_id") -> None:
     if not RUN_ID.fullmatch(run_id):
-        problems.append(f"run_id: {shown(run_id)} is not allowed; allowed are 1..64 letters, digits, '.', '_' and '-'")
+        problems.append(
+            f"{option}: {shown(run_id)} is not allowed; allowed are 1..64 letters, digits, '.', '_' and '-'"
+        )
 
 
 def _check_deadline(args: Mapping[str, Any], problems: list[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Answer, Change, Question
@@ -58,6 +58,10 @@ class Sent:
     def id(self) -> bytes:
         """The two bytes by which the answer is recognised."""
         return self.wire[:2]
+
+
+#: A signature has whole seconds and was made a moment ago: less than this is no difference between two clocks.
+CLOCK_NOISE_SECONDS = 2.0
 
 
 def require_library() -> None:
@@ -115,7 +119,9 @@ def decode(wire: bytes, sent: Sent, key: Key | None, server: str) -> Answer:
         raise DnsError("tsig_badsig", text, server=server, key=key.name)
     if sent.question is None:
         return Answer(rcode)
-    return _read(answer, sent.question, rcode)
+    ahead = signature.time_signed - time.time() if key and signature else 0.0
+    read = _read(answer, sent.question, rcode)
+    return read if abs(ahead) < CLOCK_NOISE_SECONDS else replace(read, ahead=ahead)
 
 
 def truncated(wire: bytes) -> bool:

@@ -22,8 +22,12 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.overrides import overrules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import settings_findings
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
 
-INPUTS = ("scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "confirm", "outage_started")
+INPUTS = (
+    "scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "confirm", "break_lease",
+    "outage_started",
+)  # fmt: skip
 #: What single verbs take beside them.
 OF_ONE_VERB = {
     "drill": ("fault", "dwell"),
@@ -53,6 +57,7 @@ MEANT = {
     "accept_data_loss": ("data_loss", "allow_data_loss", "accept_loss", "max_data_loss", "rpo"),
     "waive": ("force", "forced", "ignore", "override", "skip", "waiver", "waivers"),
     "confirm": ("confirmed", "confirmation"),
+    "break_lease": ("break", "break_claim", "break_lock", "steal", "take_over", "takeover", "unlock"),
     "outage_started": ("started", "since", "outage", "outage_start"),
 }
 _INPUT_MEANT = {word: name for name, words in MEANT.items() for word in words}
@@ -80,6 +85,7 @@ def checked_inputs(
         "accept_data_loss_seconds": _checked(extra, "accept_data_loss", _bound, errors),
         "waive": _waived(extra, errors),
         "confirm": _text(extra, "confirm", errors),
+        "break_lease": _run_to_break(extra, errors),
         "outage_started": _checked(extra, "outage_started", lambda value: _past_time(value, now), errors),
     }
     for name in ("target_site", "source_site"):
@@ -89,10 +95,10 @@ def checked_inputs(
         errors.append(
             finding("target_site", f'is "{result["source_site"]}", the source_site too', "two different sites")
         )
-    if result["waive"] and result["reason"] is None:
-        errors.append(
-            finding("reason", "is missing: a waived rule needs one, it stands in the report", "-e reason=...")
-        )
+    given_away = {"waive": "a waived rule", "break_lease": "breaking what another run holds"}
+    for name, what in given_away.items():
+        if result[name] and result["reason"] is None:
+            errors.append(finding("reason", f"is missing: {what} needs one, it stands in the report", "-e reason=..."))
     if result["scope"] is None and result["source_site"] is None and verb in READING_VERBS:
         result["scope"] = "all"
     return result, errors
@@ -137,6 +143,24 @@ def _text(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
         errors.append(finding(name, f'"{cut(text)}" holds a character that cannot be seen', f"-e {name}=..."))
         return None
     return text
+
+
+def _run_to_break(extra: Mapping[str, Any], errors: list[str]) -> str | None:
+    """The id of another run, typed: a yes, or the own id, would break nothing that anybody looked at."""
+    name = _text(extra, "break_lease", errors)
+    if name is None:
+        return None
+    allowed = "the id of the run that holds it, as the refusal names it"
+    if name == extra.get("continuity_run_id"):
+        errors.append(
+            finding("break_lease", f'"{cut(name)}" is this run itself', f"{allowed}; without continuity_run_id")
+        )
+        return None
+    try:
+        return checked_run_id(name)
+    except ValueError:
+        errors.append(finding("break_lease", f'"{cut(name)}" is not a run id', allowed))
+        return None
 
 
 def _words(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:

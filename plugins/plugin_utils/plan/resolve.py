@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import DEFAULT_MIN_LEVEL
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.hold_off import DEFAULT_HOLD_OFF
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import waves
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 
@@ -67,6 +68,7 @@ def resolved_services(plan: Entry) -> dict[str, dict[str, Any]]:
             "endpoints": [_endpoint(endpoint) for endpoint in service.get("endpoints") or ()],
             "fences": fences(service),
             "min_level": min_level(service),
+            "hold_off_seconds": parse_duration(service.get("hold_off", plan["plan"].get("hold_off", DEFAULT_HOLD_OFF))),
             "witnesses": list(service.get("witnesses") or ()),
             "backup": _with_seconds(service["backup"], "every") if service.get("backup") else None,
             "canary": _canary(service["canary"]) if service.get("canary") else None,

@@ -41,12 +41,15 @@ def role_rules(services: Mapping[str, Entry]) -> Iterator[str]:
             if isinstance(role, str) and role.startswith(OWN_ROLES):
                 yield from _own_role(path, family, role)
                 yield from _wrong_keys(path, family, entry, role)
+        roles = [str(entry.get("role")) for _path, _family, entry in _role_users(name, service)]
         engine = service.get("engine")
         role = engine.get("role") if isinstance(engine, Mapping) else None
         if isinstance(role, str) and role.startswith(OWN_ROLES):
+            # A role of another collection, such as a fence, may read keys of its own from the members
+            foreign = not all(each.startswith(OWN_ROLES) for each in roles)
             for index, member in enumerate(service["members"]):
                 if isinstance(member, Mapping):
-                    yield from _wrong_keys(f"services.{name}.members[{index}]", "member", member, role)
+                    yield from _wrong_keys(f"services.{name}.members[{index}]", "member", member, role, foreign)
 
 
 def _role_users(name: str, service: Entry) -> Iterator[tuple[str, str, Entry]]:
@@ -69,13 +72,13 @@ def _own_role(path: str, family: str, role: str) -> Iterator[str]:
         yield unknown(f"{path}.role", f"{family} role", role, shipped)
 
 
-def _wrong_keys(path: str, definition: str, entry: Entry, role: str) -> Iterator[str]:
+def _wrong_keys(path: str, definition: str, entry: Entry, role: str, foreign: bool = False) -> Iterator[str]:
     """Where every key is known, any other is wrong; elsewhere a near miss of a known key is a slip."""
     own = own_keys(role, _OPTIONS[definition])
     ours = known_keys(definition)
     # a role takes the seconds of what the plan writes as a duration
     known = [*ours, *(key for key in own if key not in ours and key.removesuffix("_seconds") not in ours)]
-    every_key_known = bool(own) or (definition in _WHOLE_IN_SCHEMA and _is_shipped(role))
+    every_key_known = not foreign and (bool(own) or (definition in _WHOLE_IN_SCHEMA and _is_shipped(role)))
     for key in entry:
         if key in known:
             continue

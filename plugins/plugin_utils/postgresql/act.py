@@ -95,33 +95,85 @@ def follow(cluster: Cluster, upstream: Upstream) -> str:
     return _follow(cluster, upstream)
 
 
-def promote(
-    service: str, lease: Lease | None, cluster: Cluster, *, proof: int | None, seconds: float, record: Mapping[str, Any]
-) -> str:
-    """Promote a replica that holds everything up to ``proof`` and write the promotion record beside the lease.
+def arm(service: str, lease: Lease | None, cluster: Cluster, seconds: int) -> str:
+    """Open the session on the target that ``promote`` will use, while the old primary still serves.
 
-    Protection by synchronous standbys is lifted first: the standby it names is the old primary, and every
-    commit would wait for it.
+    By itself it does nothing. It ends after ``seconds`` on the member's own clock: then nobody holds its standard input
+    open any more.
     """
-    lift = (
-        "select current_setting('synchronous_standby_names') as protection, pg_is_in_recovery() as promote \\gset\n"
-        "\\echo @@protection :protection\n"
-        "select :'protection' <> '' and :'promote' = 't' as lift \\gset\n"
-        "\\if :lift\n" + sql.synchronous_names([]) + "\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
-    )
-    recorded = shlex.quote(json.dumps(record, sort_keys=True))
+    begun = "do $continuity$ begin end $continuity$;\nselect '@@armed';"  # the language is loaded as well
     return guarded(
         lease,
         service,
         f"""{RUN_AS}
-said=$({psql(cluster, lift + sql.promote(proof, seconds), seconds + 2, redirect="2>&1 ")})
-rc=$?
-printf '%s\\n' "$said" | grep -v '^t$'
-[ "$rc" = 0 ] || {{ echo "@@failed promote"; exit 1; }}
-server=$(printf '%s\\n' "$said" | grep '^{{' | tail -n 1)
+armed="$state/armed"
+{_END_ARMED}
+mkdir "$armed" && mkfifo "$armed/in" "$armed/out" || {{ echo "@@failed arm"; exit 1; }}
+( exec >"$armed/in" 2>/dev/null </dev/null 9>&-; exec sleep {int(seconds)} ) &
+echo $! > "$armed/keeper"
+( exec <"$armed/in" 1<>"$armed/out" 2>&1 9>&-; {cluster.as_user(cluster.psql())} ) &
+echo $! > "$armed/session"
+printf '%s\\n' {shlex.quote(begun)} > "$armed/in"
+said=$(timeout 5 head -n 1 "$armed/out" </dev/null)
+[ "$said" = @@armed ] || {{ echo "@@failed arm"; printf '%s\\n' "$said" >&2; exit 1; }}
+""",
+    )
+
+
+#: Whoever opened a session before: its standard input ends, and so does it.
+_END_ARMED = """if read -r keeper < "$armed/keeper"; then kill "$keeper"; fi 2>/dev/null
+rm -rf "$armed" """
+
+#: Promote over the session that ``arm`` opened. Where none is left, or not even its first statement was answered, a
+#: session of its own does it: promoting twice is no harm.
+_OVER_ARMED = """armed="$state/armed" said=
+if read -r session < "$armed/session" && [ -d "/proc/$session" ]; then
+  # Open for reading before anything is sent, through a writer that is there for sure: opening never waits
+  exec 6<>"$armed/out" 5<"$armed/out" 6>&-
+  said=$(printf '%s\\n' "$sql" '\\q' 1<>"$armed/in"; timeout -k 1 {seconds:g} cat <&5)
+  exec 5<&-
+fi 2>/dev/null"""
+
+
+def promote(
+    service: str,
+    lease: Lease | None,
+    cluster: Cluster,
+    *,
+    proof: int | None,
+    timeline: int | None = None,
+    seconds: float,
+    record: Mapping[str, Any],
+) -> str:
+    """Promote a replica that holds everything up to ``proof`` and write the promotion record beside the lease.
+
+    Protection by synchronous standbys is lifted: the standby it names is the old primary, and every commit would wait
+    for it.
+    """
+    statements = shlex.quote(sql.promote_unprotected(proof, timeline, seconds))
+    recorded = shlex.quote(json.dumps(record, sort_keys=True))
+    over_armed = _OVER_ARMED.format(seconds=seconds + 2)
+    return guarded(
+        lease,
+        service,
+        f"""{RUN_AS}
+sql={statements}
+{over_armed}
+case $said in
+  *@@protection*) ;;
+  *) said=$(printf '%s\\n' "$sql" | timeout -k 1 {seconds + 2:g} {cluster.as_user(cluster.psql())} 2>&1) ;;
+esac
+server=
+while IFS= read -r line; do
+  case $line in t) continue ;; '{{'*) server=$line ;; esac
+  printf '%s\\n' "$line"
+done <<CONTINUITY_SAID
+$said
+CONTINUITY_SAID
+[ -n "$server" ] || {{ echo "@@failed promote"; exit 1; }}
 printf '{{"record": %s, "server": %s}}\\n' {recorded} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
-sync "$state/promotion" >/dev/null 2>&1 9>&- &
+{{ sync "$state/promotion"; {_END_ARMED.replace(chr(10), "; ")}; }} >/dev/null 2>&1 </dev/null 9>&- &
 """,
     )
 

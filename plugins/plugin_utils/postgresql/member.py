@@ -115,7 +115,7 @@ class Member:
             return self._start_again(seen, args)
         if self.check_mode:
             return {"changed": True, "state": "primary"}
-        return self._promote(args)
+        return self.promote(args)
 
     def _start_again(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
         if seen.is_primary:
@@ -160,7 +160,8 @@ class Member:
             "protection": {"synchronous": args.get("synchronous")},
         }
 
-    def _promote(self, args: Mapping[str, Any]) -> dict[str, Any]:
+    def promote(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Promote a replica, or find that it is the primary already."""
         seconds = float(args["timeout"])
         record = {
             "member": self.cluster.member,
@@ -171,8 +172,9 @@ class Member:
             "proof_position": args.get("proof_position"),
             "proof_timeline": args.get("proof_timeline"),
         }
+        proof, timeline = args.get("proof_position"), args.get("proof_timeline")
         script = act.promote(
-            self.service, self.lease, self.cluster, proof=args.get("proof_position"), seconds=seconds, record=record
+            self.service, self.lease, self.cluster, proof=proof, timeline=timeline, seconds=seconds, record=record
         )
         stdout = self._run(script, seconds + 4)
         server = _last_json(stdout)
@@ -194,6 +196,10 @@ class Member:
             "recorded": "@@unrecorded" not in stdout.splitlines(),
             "protection": {"lifted": bool(lifted and lifted[0].strip()), "was": "".join(lifted).strip()},
         }
+
+    def open_session(self, seconds: int) -> None:
+        """Open the session that ``promote`` uses when it comes within ``seconds``."""
+        self._run(act.arm(self.service, self.lease, self.cluster, seconds), 8.0)
 
     def replica(self, upstream: Upstream, branch: rejoin.Branch, args: Mapping[str, Any]) -> dict[str, Any]:
         """Bring a member back into replication by the method its own state allows."""
@@ -317,7 +323,10 @@ def _last_json(stdout: str) -> dict[str, Any]:
 def _reason(stdout: str) -> str:
     marks = [line.removeprefix("@@failed ") for line in stdout.splitlines() if line.startswith("@@failed ")]
     reason = marks[-1].split()[0] if marks else "failed"
-    return "not_received" if "not_received" in stdout else f"{reason}_failed" if marks else reason
+    for word in ("not_received", "other_timeline"):
+        if f"continuity {word}" in stdout:
+            return word
+    return f"{reason}_failed" if marks else reason
 
 
 def _explain(member: str, output: Done) -> str:

@@ -59,6 +59,7 @@ def _ask(question: Question) -> str:
         f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
+        lease.OBSERVE,
         f"echo @@psql; {ask} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\nrc=$?; echo; echo \"@@psql_rc $rc\"",
         f'[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo "@@status_rc $?"; '
         f"echo @@controldata; {cluster.as_user(cluster.controldata())} </dev/null; "
@@ -87,6 +88,8 @@ class Answer:
     rejoining: bool
     error: str
     logins: dict[str, str]
+    #: who holds the lease here, as `lease.observed` reads it
+    lease: dict[str, Any] | None = None
 
 
 def parse(stdout: str) -> dict[str, Answer]:
@@ -127,6 +130,7 @@ def _answer(lines: list[str]) -> Answer:
         rejoining="rejoining" in sections,
         error=" ".join(sections.get("psql", []))[:300] if psql_rc != 0 else "",
         logins=dict(_login(line) for line in sections.get("login", [])),
+        lease=lease.observed(sections.get("lease", [])),
     )
 
 

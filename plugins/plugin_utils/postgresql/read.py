@@ -63,6 +63,7 @@ def observation(
         followers={f["name"]: f["sync"] if f["state"] == "streaming" else f["state"] for f in server["followers"]},
         receiving=receiver.get("status") == "streaming" if recovery else None,
         promotion=_promotion(answer),
+        lease=answer.lease,
         capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
         problems=tuple(_problems(server, answer)),
         engine={key: server[key] for key in KEPT} | _handles(cluster),
@@ -108,6 +109,7 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
         fenced=stopped and answer.masked,
         comes_back_as=("replica" if answer.standby_signal else "primary") if stopped else None,
         promotion=_promotion(answer),
+        lease=answer.lease,
         problems=tuple(problems),
         engine={
             **handles,

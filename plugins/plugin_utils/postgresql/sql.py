@@ -7,20 +7,23 @@ Positions are bytes since 0/0 (``bigint``). A value that reaches SQL is an ``int
 
 from __future__ import annotations
 
+#: The timeline that a standby follows. Its control file tells of a new one minutes late, at its next restartpoint: once
+#: its primary is gone, the log it holds is what tells how far it followed.
+_FOLLOWED = """coalesce(
+      (select received_tli from pg_stat_wal_receiver where status = 'streaming'),
+      (select greatest(c.timeline_id, r.min_recovery_end_timeline,
+        (select max(('x' || substr(name, 1, 8))::bit(32)::int) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'))
+        from pg_control_checkpoint() c, pg_control_recovery() r))"""
+
 #: Everything one member can say of one cluster, as one JSON object. ``primary_conninfo`` may hold a password,
-#: so only its host and port leave the server. The control file of a standby tells of a new timeline minutes late, at
-#: its next restartpoint: once its primary is dead, the log it holds is what tells how far it followed.
+#: so only its host and port leave the server.
 OBSERVE = r"""
 set statement_timeout = '2s';
 with here as (select pg_is_in_recovery() as recovery)
 select json_build_object(
   'recovery', recovery,
   'system_id', (select system_identifier::text from pg_control_system()),
-  'timeline', case when recovery then coalesce(
-      (select received_tli from pg_stat_wal_receiver where status = 'streaming'),
-      (select greatest(c.timeline_id, r.min_recovery_end_timeline,
-        (select max(('x' || substr(name, 1, 8))::bit(32)::int) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'))
-        from pg_control_checkpoint() c, pg_control_recovery() r))
+  'timeline', case when recovery then @@FOLLOWED@@
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'version', current_setting('server_version'),
   'data_directory', current_setting('data_directory'),
@@ -49,7 +52,7 @@ select json_build_object(
   'base_backups', (select count(*) from pg_stat_progress_basebackup),
   'sessions', (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())
 ) from here;
-"""
+""".replace("@@FOLLOWED@@", _FOLLOWED)
 
 #: The branch a primary is on, as its own timeline history says: where each earlier timeline ended.
 HISTORY = r"""
@@ -73,8 +76,17 @@ do $continuity$
 declare
   until timestamptz := clock_timestamp() + interval '%(seconds)s seconds';
   proof bigint := %(proof)s;
+  proven_timeline int := %(timeline)s;
+  own_timeline int;
 begin
   if not pg_is_in_recovery() then return; end if;
+  if proven_timeline is not null then
+    own_timeline := %(own_timeline)s;
+    if own_timeline <> proven_timeline then
+      raise exception 'continuity other_timeline: the standby is on timeline %%, the old primary stopped on %%',
+        own_timeline, proven_timeline;
+    end if;
+  end if;
   -- The shutdown checkpoint of the frozen primary begins at the proof: it must be here, past its beginning.
   while proof is not null and coalesce((pg_last_wal_receive_lsn() - '0/0')::bigint, 0) <= proof loop
     if clock_timestamp() > until then
@@ -89,6 +101,10 @@ begin
     perform pg_sleep(0.002);
   end loop;
 end $continuity$;
+"""
+
+
+_PROMOTED = r"""
 select json_build_object('timeline', ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int,
   'position', (pg_current_wal_flush_lsn() - '0/0')::bigint,
   'system_id', (select system_identifier::text from pg_control_system()), 'recovery', pg_is_in_recovery(),
@@ -96,18 +112,46 @@ select json_build_object('timeline', ('x' || substr(pg_walfile_name(pg_current_w
 """
 
 
-def promote(proof: int | None, seconds: float) -> str:
+def promote(proof: int | None, timeline: int | None, seconds: float) -> str:
     """Wait until the frozen primary's last position has arrived, promote, wait until it takes writes.
 
     One session does all of it: no client starts and no round trip lies between the proof and the promotion.
-    ``proof`` None promotes what is there (the old primary is dead and nothing more can arrive).
+    ``proof`` None promotes what is there (the old primary is dead and nothing more can arrive). A proof of another
+    ``timeline`` than the standby's own says nothing about what the standby holds.
     """
-    return _PROMOTE % {"proof": "null" if proof is None else int(proof), "seconds": float(seconds)}
+    return _PROMOTE % {
+        "proof": "null" if proof is None else int(proof),
+        "timeline": "null" if timeline is None else int(timeline),
+        "own_timeline": _FOLLOWED,
+        "seconds": float(seconds),
+    }
+
+
+def promote_unprotected(proof: int | None, timeline: int | None, seconds: float) -> str:
+    """``promote``, and nobody has to confirm commits any more: whoever did was the old primary.
+
+    The setting is written before and loaded after the promotion. A reload right before it would wake the recovery,
+    which then tries to connect once more, and a promotion that arrives meanwhile waits for
+    ``wal_retrieve_retry_interval``. Where an earlier session was lost between the two, the setting is loaded now.
+    """
+    return (
+        "select current_setting('synchronous_standby_names') as protection, pg_is_in_recovery() as promote \\gset\n"
+        "\\echo @@protection :protection\n"
+        "select :'protection' <> '' and :'promote' = 't' as lift, :'protection' <> '' and (:'promote' = 't' or (select "
+        "setting from pg_file_settings where name = 'synchronous_standby_names' order by seqno desc limit 1) = '') "
+        "as load \\gset\n"
+        f"\\if :lift\n{_set_synchronous([])}\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
+        f"{promote(proof, timeline, seconds)}\\if :load\nselect pg_reload_conf();\n\\endif\n{_PROMOTED}"
+    )
 
 
 def synchronous_names(names: list[str]) -> str:
-    """Set who must confirm a commit; none lifts the protection, and no commit waits for a dead standby."""
-    return f"alter system set synchronous_standby_names = {literal(standby_names(names))};\nselect pg_reload_conf();\n"
+    """Set who must confirm a commit; with none no commit waits for a dead standby."""
+    return f"{_set_synchronous(names)}select pg_reload_conf();\n"
+
+
+def _set_synchronous(names: list[str]) -> str:
+    return f"alter system set synchronous_standby_names = {literal(standby_names(names))};\n"
 
 
 def await_synchronous(names: list[str]) -> str:

@@ -135,13 +135,18 @@ def test_of_two_operators_with_one_member_each_exactly_one_wins(healthy: None, t
     inside("db1", "systemctl start postgresql@15-accounts")
     sql("db2", 5434, "alter system set primary_conninfo = ''")
     sql("db2", 5434, "select pg_reload_conf()")
+    # Nobody sees the other member's database either, or they would not be let: whoever sees it answer has a veto
+    for member in ("db1", "db2"):
+        inside(member, "iptables -I INPUT -s 203.0.113.128/26 -j DROP; iptables -I OUTPUT -d 203.0.113.128/26 -j DROP")
     processes = {}
     for blind, site in (("db1", "dc2"), ("db2", "dc1")):
         hosts = blind_to(blind, tmp_path / blind)
+        run_id = f"only-{site}-{time.time_ns()}"
         words = [
             "scope=accounts-db",
             f"target_site={site}",
-            f"continuity_run_id=only-{site}-{time.time_ns()}",
+            f"continuity_run_id={run_id}",
+            f"confirm={run_id}",
             "waive=old_primary_unfenced,missing_candidate,lag_unknown",
             '{"reason": "each sees one member"}',
         ]

@@ -20,7 +20,7 @@ from ansible.errors import AnsibleActionFail
 from dns_named import DEAF, FOLLOWER, LOOPBACK, PRIMARY, SECRETS, NameServers
 
 from ansible_collections.continuity.dr.plugins.action import dns_answer_info, dns_claim, dns_switch
-from ansible_collections.continuity.dr.plugins.plugin_utils import dns_step
+from ansible_collections.continuity.dr.plugins.plugin_utils import armed, dns_step, run
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 OLD, NEW = "198.51.100.11", "203.0.113.11"
@@ -66,7 +66,8 @@ class Play:
             delegate_facts=None,
         )
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), has_pipelining=True)
-        action = STEPS[step].ActionModule(task, connection, SimpleNamespace(remote_addr="localhost"), None, None, None)
+        host, templar = SimpleNamespace(remote_addr="localhost"), SimpleNamespace(template=lambda value: value)
+        action = STEPS[step].ActionModule(task, connection, host, None, templar, None)
         action._early_needs_tmp_path = lambda: False
         task_vars = {"inventory_hostname": "localhost", "ansible_facts": self.facts}
         result: dict[str, Any] = action.run(task_vars=task_vars)
@@ -107,6 +108,58 @@ def test_a_run_from_claim_to_verified(play: Play) -> None:
     assert seen["clients_safe_at"] >= moved["applied_at"]
     closed = play.run("dns_claim", state="released", run_id="run-a")
     assert (closed["changed"], closed["state"]) == (False, "switched")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[armed.Place]:
+    """A run with one service, which is the host of the tasks; where its armed steps meet what announces."""
+    run.forget()
+    begun = run.begin(verb="switchover", inputs={}, plan={}, services={"localhost": {}}, runs_directory=str(tmp_path))
+    yield armed.Place.of(begun.directory, "localhost")
+    run.forget()
+
+
+def test_an_armed_switch_is_sent_at_the_promotion_and_the_step_returns_what_came_of_it(
+    play: Play, place: armed.Place
+) -> None:
+    claim = play.run("dns_claim", run_id="run-a", type="A")
+    mine = {"run_id": "run-a", "epoch": claim["epoch"], "guard": claim["guard"]}
+    ready = play.point(state="armed", **mine)
+    assert (ready["changed"], ready["armed"]) == (False, True)
+    assert play.point(state="armed", check=True, **mine)["armed"] is False
+    assert armed.announce(place, "promoted", {"address": NEW}) == [f"point-{play.name.rstrip('.')}"]
+    before = play.servers.updates()
+    moved = play.point(**mine)
+    assert (moved["changed"], moved["status"], moved["armed"]) == (True, "switched", True)
+    assert (moved["before"]["value"], moved["after"]["value"]) == ([OLD], [NEW])
+    assert play.facts["continuity_endpoint_pointed"][play.name]["serial_after"] == moved["serial_after"]
+    assert play.servers.updates() - before <= 1, "the step itself sent none"
+    assert (play.point(run_id="run-a", epoch=claim["epoch"])["status"]) == "already"
+
+
+@pytest.mark.parametrize("announced", [{"address": "198.51.100.99"}, {}, None], ids=["another", "none", "not at all"])
+def test_an_armed_switch_follows_nobody_but_the_member_it_names(
+    play: Play, place: armed.Place, announced: dict[str, str] | None
+) -> None:
+    play.point(state="armed")
+    before = play.servers.updates()
+    if announced is not None:
+        armed.announce(place, "promoted", announced)
+        assert armed.collect(place, f"point-{play.name.rstrip('.')}", 10.0) == armed.Fired({})
+    assert play.servers.updates() == before
+    moved = play.point()
+    assert moved["status"] == "switched" and "armed" not in moved
+
+
+def test_an_armed_switch_that_came_too_late_keeps_what_others_wrote_and_the_step_says_so(
+    play: Play, place: armed.Place
+) -> None:
+    play.point(state="armed")
+    assert play.point(value=["198.51.100.77"], expected=[OLD], state="switched")["changed"]
+    play.point(state="armed")
+    armed.announce(place, "promoted", {"address": NEW})
+    refused = play.point()
+    assert (refused["failed"], refused["reason"]) == (True, "conflict")
 
 
 def test_check_mode_sends_no_update_and_diff_mode_shows_the_lines(play: Play) -> None:

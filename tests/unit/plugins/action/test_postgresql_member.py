@@ -6,10 +6,10 @@ import json
 import time
 
 import pytest
-from fake_action import made
+from fake_action import FakeConnection, made
 
 from ansible_collections.continuity.dr.plugins.action.postgresql_member import ActionModule
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils import armed, journal, run
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Unreachable
 
 ARGS = {"service": "shop", "member": {"host": "db1", "cluster": "15/main"}}
@@ -129,3 +129,79 @@ def test_the_journal_knows_a_change_by_what_it_means_for_the_service(state, step
     written = journal.read(journal.path_of(begun.directory, "shop"))
     assert [(e["step"], e["state"]) for e in written] == [(step, "started"), (step, "failed")]
     assert written[0]["data"]["member"] == "db1"
+
+
+@pytest.fixture
+def begun(tmp_path):
+    run.forget()
+    yield run.begin(verb="switchover", inputs={}, plan={}, services={"shop": {}}, runs_directory=str(tmp_path))
+    run.forget()
+
+
+def over_ssh(monkeypatch):
+    monkeypatch.setattr(FakeConnection, "transport", "ssh")
+
+
+def test_a_stop_hands_its_proof_to_what_is_armed_and_the_promotion_returns_what_came_of_it(begun, monkeypatch):
+    over_ssh(monkeypatch)
+    result, (script,) = bring("@@armed\n" + PROMOTED, state="armed", run_id="run-a", epoch=8)
+    assert (result["changed"], result["armed"]) == (False, True)
+    assert result["ansible_facts"]["continuity_armed"]["armed"] and "refuse lease_lost" in script
+    bring(STOPPED, state="stopped")
+    result, scripts = bring("never asked", state="primary", proof_position=4096, proof_timeline=1)
+    assert (result["changed"], result["armed"], result["timeline"], scripts) == (True, True, 2, [])
+    assert result["promotion"]["proof_position"] == 4096 and result["promotion"]["proof_timeline"] == 1
+    assert result["ansible_facts"]["continuity_promoted"]["timeline"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (STOPPED.replace("shut down", "in production"), "unclean_stop"),
+        (Output(1, "@@failed stop\n", ""), "stop_failed"),
+        (Unreachable("db1 gave no answer"), "unreachable"),
+        (Output(43, "@@refused stale_epoch 9\n", ""), None),
+    ],
+)
+def test_a_stop_without_proof_disarms_and_says_so(begun, monkeypatch, answer, reason):
+    over_ssh(monkeypatch)
+    bring("@@armed\n" + PROMOTED, state="armed")
+    result, _scripts = bring(answer, state="stopped", run_id="run-a", epoch=8)
+    assert result["failed"] and result["disarmed"] is True and result.get("reason") == reason
+    assert armed.announce(armed.Place.of(begun.directory, "shop"), "frozen", {}) == []
+    result, scripts = bring(PROMOTED, state="primary", proof_position=4096)
+    assert result["changed"] and "armed" not in result and len(scripts) == 1, "the plain step does it"
+
+
+def test_a_stop_that_failed_after_its_proof_was_handed_on_does_not_claim_to_have_disarmed(begun, monkeypatch):
+    over_ssh(monkeypatch)
+    bring("@@armed\n" + PROMOTED, state="armed")
+    bring(STOPPED, state="stopped")
+    result, _scripts = bring(Unreachable("gone"), state="stopped")
+    assert result["disarmed"] is False
+
+
+def test_a_failure_of_the_armed_promotion_is_the_failure_of_the_step(begun, monkeypatch):
+    over_ssh(monkeypatch)
+    for answer, reason in ((Output(1, "@@armed\nERROR: continuity not_received: x\n", ""), "not_received"),):
+        arming = made(ActionModule, {**ARGS, "state": "armed"})
+        said = iter([Output(0, "@@armed\n", ""), answer])
+        arming.execute = lambda script, timeout=10.0, said=said: next(said)
+        assert arming.run(task_vars={"inventory_hostname": "shop"})["armed"]
+        bring(STOPPED, state="stopped")
+        result, scripts = bring(PROMOTED, state="primary", proof_position=4096)
+        assert (result["failed"], result["reason"], scripts) == (True, reason, [])
+        assert "ansible_facts" not in result
+
+
+def test_what_cannot_be_armed_is_said_and_does_not_fail(begun, monkeypatch):
+    result, scripts = bring("", state="armed")
+    assert (result["armed"], scripts) == (False, []) and "ssh" in result["why"] and not result.get("failed")
+    over_ssh(monkeypatch)
+    assert bring("", check_mode=True, state="armed")[0]["armed"] is False
+    result, _scripts = bring(Output(1, "@@failed arm\n", "mkfifo: no space left\n"), state="armed")
+    assert result["armed"] is False and "no space left" in result["why"] and not result.get("failed")
+    result, _scripts = bring(Unreachable("db2 gave no answer"), state="armed")
+    assert result["failed"], "who cannot be reached is not promoted: before the freeze is the time to know"
+    run.forget()
+    assert bring("", state="armed")[0]["armed"] is False

@@ -17,7 +17,7 @@ SERVICE = {
     "engine": {"role": "continuity.dr.engine_postgresql"},
     "members": [{"host": "db1", "cluster": "15/a"}, {"host": "db2", "cluster": "15/a"}],
     "endpoints": [ENDPOINT],
-    "fence": {"role": "acme.iron.fence_pdu"},
+    "fences": [{"role": "acme.iron.fence_pdu", "name": "fence_pdu"}],
 }
 
 
@@ -69,7 +69,7 @@ def test_it_writes_the_files_and_says_what_it_does_not_know(write, tmp_path):
     assert "\nme ALL=" in (tmp_path / "rights" / "db1.sudoers").read_text()
     assert "\nyou ALL=" in (tmp_path / "rights" / "db2.sudoers").read_text()
     assert "grant orders name a.shop.example. A;" in (tmp_path / "rights" / "shop.example.update-policy").read_text()
-    assert result["unknown"] == ["services.a.fence: the role acme.iron.fence_pdu does not say; see its README"]
+    assert result["unknown"] == ["services.a.fence fence_pdu: the role acme.iron.fence_pdu does not say; see its README"]
     assert result["unknown"][0] in shown and result["paths"][0] in shown
 
 

@@ -104,6 +104,24 @@ def test_check_mode_tells_what_would_change_and_only_looks(fence):
     assert fence("released", check_mode=True)["changed"] is True
 
 
+def test_a_machine_that_boots_is_tried_until_its_systemd_answers(fence):
+    real, tries = over(fence.member.environment), []
+
+    def booting(command, script):
+        tries.append(script)
+        if len(tries) == 1:
+            raise AnsibleConnectionFailure("connection refused")
+        return (1, b"", b"Failed to connect to bus") if len(tries) == 2 else real(command, script)
+
+    def do(**args):
+        action = made(ActionModule, {**ARGS, "state": "fenced", **args}, FakeConnection(booting))
+        return action.run(task_vars={})
+
+    assert do()["reason"] == "unreachable"
+    tries.clear()
+    assert do(answer_within=20)["fenced"] is True and len(tries) == 3
+
+
 def test_without_the_lease_of_the_run_nothing_is_stopped(fence):
     for state in ("fenced", "released"):
         result = fence(state, run_id="run-a", epoch=8)

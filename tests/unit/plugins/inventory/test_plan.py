@@ -221,7 +221,7 @@ def test_templates_and_vaulted_values_are_filled_in_when_they_are_used(files, ru
     path = files / "inventory" / "plan.yml"
     path.write_text(path.read_text() + f"    fence:\n      role: acme.dr.fence_x\n      pin: {sealed}\n")
     (files / "password").write_text("password")
-    text = "{{ (continuity_service.endpoints | map(attribute='key'), continuity_service.fence) }}"
+    text = "{{ (continuity_service.endpoints | map(attribute='key'), continuity_service.fences) }}"
     done = run_ansible(
         "adhoc",
         "-i",

@@ -216,3 +216,27 @@ def test_a_script_cut_anywhere_runs_nothing(member):
 
 def test_without_a_lease_nothing_is_checked_and_the_state_directory_is_made(member):
     assert member.run(guarded(None, SERVICE, 'test -d "$state" && echo acted')).lines == ["acted"]
+
+
+def test_who_holds_the_lease_is_told_with_what_is_left_and_the_last_step(member):
+    look = lease.FUNCTIONS + lease.variables(SERVICE) + lease.OBSERVE
+
+    def told():
+        return lease.observed([line.removeprefix("@@lease ") for line in member.run(look).lines])
+
+    assert told() is None
+    acquire(member, mine(owner="ann lee@ops"), 60)
+    seen = told()
+    assert (seen["run"], seen["owner"]) == ("run-a", "ann lee@ops")
+    assert 55 <= seen["seconds_left"] <= 60 and 0 <= seen["acted_seconds_ago"] <= 5
+    file(member, "acted").write_text("another 5\n")
+    assert told()["acted_seconds_ago"] is None, "that was another run's step"
+    rewrite(member, "until", 1)
+    assert told()["seconds_left"] == 0
+    member.run(release_script(mine()))
+    assert told() is None
+
+
+def test_an_observation_of_a_lease_that_was_cut_off_is_none():
+    assert lease.observed([]) is None
+    assert lease.observed(["", "12", "12 3", "x 3 run-a ann"]) is None

@@ -30,7 +30,7 @@ SERVICE = {
         {"host": "db2", "site": "dc2", "address": "203.0.113.11"},
     ],
     "endpoints": [{"name": NAME, "key": {"name": "continuity", "secret": SECRET}}],
-    "fence": {"role": "continuity.dr.fence_systemd", "token": SECRET},
+    "fences": [{"role": "continuity.dr.fence_systemd", "name": "fence_systemd", "token": SECRET}],
     "canary": {"role": "canary", "password": SECRET},
 }
 PLAN = {
@@ -104,6 +104,27 @@ def test_what_a_member_said_is_read_back_as_it_was(begun):
     assert (seen.service.rpo_seconds, seen.service.has_fence, seen.service.endpoints) == (0.0, True, (NAME,))
 
 
+def test_when_the_record_last_moved_is_told_by_the_claim_that_was_closed_with_it(begun):
+    def moved(**claim):
+        answer = {"reachable": True, "claim": {"epoch": 7, "run_id": "run-a", "until": "2026-11-22T03:15:00Z", **claim}}
+        return view(begun, {NAME: answer}).endpoints[0].moved
+
+    assert moved(state="switched") == {"time": 1795317300.0, "run_id": "run-a"}
+    assert moved(state="switched", until="soon") == {"time": None, "run_id": "run-a"}
+    assert moved(state="claimed") is None and moved(state="released") is None
+
+
+def test_the_plans_hold_off_and_the_typed_run_reach_the_decision(begun):
+    assert view(begun).service.hold_off_seconds == 0.0
+    held = dataclasses.replace(
+        begun, services={"payments-db": {**SERVICE, "hold_off_seconds": 90.0}}, inputs={**INPUTS, "break_lease": "gone"}
+    )
+    assert view(held).service.hold_off_seconds == 90.0
+    assert spine.request_of(held, "failover", 9.0).break_lease == "gone"
+    assert spine.request_of(held, "failover", 9.0).drill is False
+    assert spine.request_of(dataclasses.replace(held, verb="drill"), "failover", 9.0).drill is True
+
+
 def test_what_another_run_was_told_is_no_observation(begun):
     """A fact cache keeps it: the member has not been seen since."""
     now = dataclasses.replace(PRIMARY, asked=begun.started)
@@ -132,6 +153,12 @@ def test_a_member_that_gave_no_facts_was_not_reached(begun, facts):
 def test_an_endpoint_that_was_not_read_is_unreachable_and_says_why(begun, answer, problem):
     (endpoint,) = view(begun, {NAME: answer} if answer is not None else {}).endpoints
     assert (endpoint.name, endpoint.reachable, endpoint.values, endpoint.problem) == (NAME, False, (), problem)
+
+
+def test_a_server_that_does_not_hold_the_zone_is_a_problem_of_the_plan_and_not_an_arbiter_that_is_away(begun):
+    said = {"reason": "not_authoritative", "message": "ns0 does not hold shop.example."}
+    (endpoint,) = view(begun, {NAME: {"reachable": False, "reason": said["reason"], "problems": [said]}}).endpoints
+    assert (endpoint.reachable, endpoint.problem, endpoint.values) == (True, said["message"], ())
 
 
 def test_an_endpoint_says_where_clients_are_sent_and_who_holds_the_claim(begun):
@@ -252,3 +279,37 @@ def test_writers_of_one_file_do_not_use_each_others_half(tmp_path, monkeypatch):
         monkeypatch.setattr(spine.os, "getpid", lambda pid=pid: pid)
         spine.write_json(tmp_path / "file.json", {})
     assert len(set(seen)) == 2 and not any(name.endswith(".json") for name in seen)
+
+
+def evidence(member="db1", time=0.0):
+    said = {
+        "member": member,
+        "source": "fence_x",
+        "state": "off",
+        "level": 3,
+        "answers": True,
+        "gives": 3,
+        "text": "off",
+    }
+    return {f"{member} fence_x": {**said, "time": time}}
+
+
+def test_what_fences_and_witnesses_said_counts_for_this_stage_only(begun):
+    asked = begun.started + 60
+    seen = {"payments-db": as_fact(dataclasses.replace(PRIMARY, asked=asked))}
+    looks = [
+        {"vantage": "ns0", "member": "db2", "alive": True, "text": "alive", "time": asked + 1},
+        {"vantage": "ns1", "member": "db2", "alive": False, "text": "silent", "time": asked + 1},
+        {"vantage": "ns2", "member": "db2", "alive": True, "text": "alive", "time": asked - 1},
+        {"item": {"vantage": "ns3"}, "skipped": True},
+    ]
+    known = hostvars(db1=seen) | {
+        "payments-db": {
+            "ansible_facts": {"continuity_fence_evidence": evidence("db1", asked - 1) | evidence("db2", asked + 1)},
+            "continuity_sightings": {"results": looks},
+        }
+    }
+    view = spine.view_of(begun, "payments-db", known, {})
+    assert list(view.evidence) == ["db2"] and view.evidence["db2"][0].proves(3)
+    assert [(each.witness, each.member) for each in view.sightings] == [("ns0", "db2")]
+    assert (view.service.fences, view.service.min_level) == (("fence_systemd",), 2)

@@ -9,24 +9,16 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-PSQL = (
-    "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 "
-    "-h /var/run/postgresql -p 5432 -d postgres -f -"
-)
 
-
-def ask(member: Host, statement: str) -> str:
-    """Ask the server of payments-db itself, past the collection."""
-    return str(member.check_output(f"printf '%s' \"{statement}\" | {PSQL}"))
-
-
-def test_the_preferred_site_serves_and_the_other_follows_synchronously(db1: Host, db2: Host) -> None:
+def test_the_preferred_site_serves_and_the_other_follows_synchronously(
+    ask: Callable[..., str], db1: Host, db2: Host
+) -> None:
     assert ask(db1, "select pg_is_in_recovery()") == "f"
     assert ask(db2, "select pg_is_in_recovery()") == "t"
     assert ask(db1, "select application_name, state, sync_state from pg_stat_replication") == "db2|streaming|sync"
 
 
-def test_both_members_are_on_the_newest_of_three_timelines(db1: Host, db2: Host) -> None:
+def test_both_members_are_on_the_newest_of_three_timelines(ask: Callable[..., str], db1: Host, db2: Host) -> None:
     assert ask(db1, "select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)") == "00000003"
     assert ask(db2, "select received_tli from pg_stat_wal_receiver") == "3"
 
@@ -35,9 +27,8 @@ def test_the_fence_is_released(db1: Host) -> None:
     assert db1.check_output("systemctl show -p LoadState --value postgresql@15-payments.service") == "loaded"
 
 
-def test_users_are_sent_home(client: Host) -> None:
-    for server in ("198.51.100.153", "198.51.100.53", "203.0.113.53"):
-        assert client.check_output(f"dig +short @{server} payments-db.shop.example.") == "198.51.100.11"
+def test_users_are_sent_home(answers: Callable[[str], set[str]]) -> None:
+    assert answers("payments-db") == {"198.51.100.11"}
 
 
 def test_the_way_back_lost_nothing(last_report: Callable[[str], dict]) -> None:
@@ -46,7 +37,9 @@ def test_the_way_back_lost_nothing(last_report: Callable[[str], dict]) -> None:
     assert service["rpo"]["lost"] == 0
 
 
-def test_a_promise_lifted_by_hand_is_the_one_change_of_the_next_run(verb: Callable[..., Result], db1: Host) -> None:
+def test_a_promise_lifted_by_hand_is_the_one_change_of_the_next_run(
+    ask: Callable[..., str], verb: Callable[..., Result], db1: Host
+) -> None:
     ask(db1, "alter system set synchronous_standby_names = ''")
     ask(db1, "select pg_reload_conf()")
     again = verb("failback", "scope=payments")

@@ -9,23 +9,14 @@ from collections.abc import Callable
 from harness import Result
 from testinfra.host import Host
 
-PSQL = (
-    "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 "
-    "-h /var/run/postgresql -p 5432 -d postgres -f -"
-)
 SSHD = "timeout 1 bash -c '</dev/tcp/198.51.100.11/22'"
 
 
-def ask(member: Host, statement: str) -> str:
-    """Ask the server of payments-db itself, past the collection."""
-    return str(member.check_output(f"printf '%s' \"{statement}\" | {PSQL}"))
-
-
-def test_the_standby_is_primary_and_takes_writes(db2: Host) -> None:
+def test_the_standby_is_primary_and_takes_writes(ask: Callable[..., str], db2: Host) -> None:
     assert ask(db2, "select pg_is_in_recovery()") == "f"
 
 
-def test_no_commit_waits_for_the_dead_standby(db2: Host) -> None:
+def test_no_commit_waits_for_the_dead_standby(ask: Callable[..., str], db2: Host) -> None:
     assert ask(db2, "show synchronous_standby_names") == ""
     write = "create table if not exists story (n int); insert into story values (1); select 1"
     assert ask(db2, f"set statement_timeout = '3s'; {write}") == "1"
@@ -49,9 +40,8 @@ def test_the_fence_survives_a_reboot(db1: Host, controller: Host) -> None:
     assert db1.check_output(f"for turn in $(seq 40); do {active} -q && break; sleep 0.5; done; {active}") == "active"
 
 
-def test_users_are_sent_to_the_new_primary(client: Host) -> None:
-    for server in ("198.51.100.153", "198.51.100.53", "203.0.113.53"):
-        assert client.check_output(f"dig +short @{server} payments-db.shop.example.") == "203.0.113.11"
+def test_users_are_sent_to_the_new_primary(answers: Callable[[str], set[str]]) -> None:
+    assert answers("payments-db") == {"203.0.113.11"}
 
 
 def test_the_report_names_the_lifted_protection_and_the_next_command(last_report: Callable[[str], dict]) -> None:

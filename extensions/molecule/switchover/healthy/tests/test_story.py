@@ -6,31 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from harness import Result
 from testinfra.host import Host
 
-PSQL = (
-    "sudo -n -u postgres /usr/lib/postgresql/15/bin/psql -XAtq -v ON_ERROR_STOP=1 "
-    "-h /var/run/postgresql -p 5432 -d postgres -f -"
-)
 
-
-def ask(member: Host, statement: str) -> str:
-    """Ask the server of payments-db itself, past the collection."""
-    return str(member.check_output(f"printf '%s' \"{statement}\" | {PSQL}"))
-
-
-def test_the_new_primary_takes_writes_on_a_new_timeline(db2: Host) -> None:
+def test_the_new_primary_takes_writes_on_a_new_timeline(ask: Callable[..., str], db2: Host) -> None:
     assert ask(db2, "select pg_is_in_recovery()") == "f"
     assert ask(db2, "select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)") == "00000002"
 
 
-def test_the_old_primary_follows_synchronously_and_refuses_writes(db1: Host, db2: Host) -> None:
+def test_the_old_primary_follows_synchronously_and_refuses_writes(
+    ask: Callable[..., str], db1: Host, db2: Host
+) -> None:
     assert ask(db1, "select pg_is_in_recovery()") == "t"
     assert ask(db2, "select application_name, state, sync_state from pg_stat_replication") == "db1|streaming|sync"
-    refused = db1.run(f"printf 'create table t (n int)' | {PSQL}")
-    assert refused.rc != 0
-    assert "read-only" in refused.stderr
+    with pytest.raises(AssertionError, match="read-only"):
+        ask(db1, "create table t (n int)")
 
 
 def test_the_old_primary_is_not_masked_any_more(db1: Host) -> None:
@@ -38,14 +30,12 @@ def test_the_old_primary_is_not_masked_any_more(db1: Host) -> None:
     assert db1.check_output("systemctl show -p LoadState --value postgresql@15-payments.service") == "loaded"
 
 
-def test_every_name_server_and_every_user_finds_the_new_primary(client: Host) -> None:
-    for server in ("198.51.100.153", "198.51.100.53", "203.0.113.53"):
-        assert client.check_output(f"dig +short @{server} payments-db.shop.example.") == "203.0.113.11"
+def test_every_name_server_and_every_user_finds_the_new_primary(answers: Callable[[str], set[str]]) -> None:
+    assert answers("payments-db") == {"203.0.113.11"}
 
 
-def test_the_other_service_was_left_alone(db1: Host) -> None:
-    other = PSQL.replace("-p 5432", "-p 5433")
-    assert db1.check_output(f"printf 'select pg_is_in_recovery()' | {other}") == "f"
+def test_the_other_service_was_left_alone(ask: Callable[..., str], db1: Host) -> None:
+    assert ask(db1, "select pg_is_in_recovery()", 5433) == "f"
 
 
 def test_nothing_acknowledged_was_lost_and_the_outage_was_short(last_report: Callable[[str], dict]) -> None:

@@ -15,10 +15,10 @@ import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.process import is_running, mark_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.tail import Tail
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Row
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
 
 
 def wait_for(tail: Tail, what: str, seconds: float = 10.0) -> list[Row]:

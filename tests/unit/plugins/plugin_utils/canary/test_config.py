@@ -20,7 +20,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import
     quoted_table,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError
-from ansible_collections.continuity.dr.plugins.plugin_utils.canary.process import is_running, mark_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
 
 LOGIN = Login(name="payments-db.shop.example.", database="shop", role="canary", password="kept", resolvers=("::1",))
 CONFIG = Config(service="payments-db", run_id="run-1", ledger="/r/payments-db.jsonl", login=LOGIN)

@@ -61,6 +61,8 @@ def test_a_device_that_answers_fences_the_silent_primary_before_the_promotion() 
         ((), ("fence_systemd",), 2, "fence_systemd: works only on a machine that can be reached"),
         ((), (), 2, "the plan has no fence"),
         ((DEAF,), ("fence_systemd", "fence_agent"), 2, "fence_agent: fence_lab db1 gave no answer within 10 s"),
+        ((dataclasses.replace(DEAF, gives=3),), ("fence_agent",), 2, "fence_agent: fence_lab db1 gave no answer"),
+        ((dataclasses.replace(ON, gives=0),), ("fence_agent",), 0, "fence_agent can prove level 0 at most"),
         ((WEAK,), ("fence_network",), 3, "fence_network can prove level 2 at most: gw1 has no rules"),
         ((BLIND,), ("fence_network",), 2, "fence_network: gw1 did not show its rules"),
         ((DEAF, BLIND), ("fence_agent", "fence_network"), 1, "gave no answer within 10 s; fence_network: gw1 did not"),
@@ -72,7 +74,8 @@ def test_a_fence_that_cannot_prove_enough_refuses_with_what_it_said_and_the_next
     decision = decide(view(*said, fences=fences, min_level=min_level), ask())
     refusal = next(r for r in decision.refusals if r.rule == "old_primary_unfenced")
     assert measured in refusal.measured and f"of level {min_level}" in refusal.limit
-    assert f"-e waive=old_primary_unfenced -e confirm={RUN}" in refusal.hint
+    assert f"-e confirm={RUN}" in refusal.hint
+    assert ("-e waive=old_primary_unfenced " in refusal.hint) is (min_level > 0)
     assert decision.steps == ()
 
 
@@ -162,6 +165,8 @@ def test_assess_finds_a_device_that_switches_another_machine() -> None:
     wrong = decide(view(OFF, observed=healthy), ask("assess"))
     assert [refusal.rule for refusal in wrong.refusals] == ["fence_mismatch"]
     assert "correct its plug" in wrong.refusals[0].hint
+    silent = decide(view(OFF, observed={"db1": GONE, "db2": follows}), ask("assess"))
+    assert "fence_mismatch" not in [refusal.rule for refusal in silent.refusals], "one that is silent may be off"
 
 
 def moved(*said: Evidence, **changes: object) -> View:

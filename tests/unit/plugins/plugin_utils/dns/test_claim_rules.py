@@ -39,7 +39,8 @@ def test_the_first_claim_has_epoch_one() -> None:
         (guard(state="switched"), 6, "stale"),  # another run came and went since this one looked
         (guard(state="released"), 6, "stale"),
         (guard(left=-31), 6, "stale"),
-        (guard(run="run-me"), 6, "adopted"),  # its own, taken after it had looked
+        (guard(run="run-me"), 7, "adopted"),  # cut off and started again
+        (guard(run="run-me"), 6, "stale"),  # and somebody else was quicker to start it again
     ],
 )
 def test_a_claim_rests_on_what_was_observed(found: Guard | None, observed: int, outcome: str) -> None:
@@ -95,6 +96,28 @@ def test_the_epoch_is_above_what_the_members_know(found: Guard | None) -> None:
     assert decision.outcome == "claimed"
     assert decision.guard is not None
     assert decision.guard.epoch == 42
+
+
+def test_a_run_that_was_started_again_takes_the_next_epoch() -> None:
+    """Whatever its first process left behind acts under the old one."""
+    decision = decide_claim(guard("run-me"), Claimant("run-me", "me@here", observed_epoch=7), NOW)
+    assert decision.guard is not None
+    assert (decision.outcome, decision.guard.epoch) == ("adopted", 8)
+
+
+@pytest.mark.parametrize(("named", "outcome"), [("run-other", "claimed"), ("run-third", "held"), (None, "held")])
+def test_an_open_claim_is_broken_by_its_holders_name_only(named: str | None, outcome: str) -> None:
+    decision = decide_claim(guard(), Claimant("run-me", "me@here", observed_epoch=7, break_run=named), NOW)
+    assert decision.outcome == outcome
+    assert (decision.guard.epoch if decision.guard else None) == (8 if outcome == "claimed" else None)
+    assert decision.taken_over == (guard() if outcome == "claimed" else None)
+
+
+def test_a_broken_claim_that_moved_on_is_stale() -> None:
+    assert (
+        decide_claim(guard(), Claimant("me", "me@here", observed_epoch=6, break_run="run-other"), NOW).outcome
+        == "stale"
+    )
 
 
 def test_a_claim_near_its_end_is_not_usable() -> None:

@@ -41,6 +41,7 @@ def test_off_is_read_back_and_only_then_evidence(program, fence):
         ("[ $action != status ] || { echo 'Status: OFF'; exit 0; }", "ended with 0"),  # the word without the code
         ("[ $action != status ] || { echo 'bad arguments' >&2; exit 2; }", "bad arguments"),  # only the code
         ("[ $action != status ] || { echo 'Status: ON'; echo 'Status: OFF'; exit 2; }", "ended with 2"),
+        ("[ $action != status ] || { echo 'Status: OFF'; echo 'Status: ON'; exit 2; }", "ended with 2"),
         ("[ $action != status ] || { echo 'Status: UNKNOWN'; exit 2; }", "ended with 2"),
         ("[ $action != status ] || { echo 'not Status: OFF at all'; exit 2; }", "ended with 2"),
         ("[ $action != status ] || exit 0", "said: nothing"),

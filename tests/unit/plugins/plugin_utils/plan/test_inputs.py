@@ -15,6 +15,7 @@ NOTHING = {
     "accept_data_loss_seconds": None,
     "waive": (),
     "confirm": None,
+    "break_lease": None,
     "outage_started": None,
 }
 
@@ -33,6 +34,7 @@ def checked(verb="failover", **extra):
         ({"target_site": "dc1", "source_site": "dc2"}, {"target_site": "dc1", "source_site": "dc2"}),
         ({"reason": "  power\n cut "}, {"reason": "power cut"}),
         ({"confirm": " 20261122T031500Z-3f9a "}, {"confirm": "20261122T031500Z-3f9a"}),
+        ({"break_lease": "run-b", "reason": "x"}, {"break_lease": "run-b", "reason": "x"}),
         ({"accept_data_loss": "30s"}, {"accept_data_loss_seconds": 30.0}),
         ({"waive": "lag_unknown", "reason": "x"}, {"waive": ("lag_unknown",), "reason": "x"}),
         (
@@ -55,6 +57,11 @@ def test_accepted(extra, expected):
     ("extra", "told"),
     [
         ({"scope": ""}, "scope: is empty; allowed: -e scope=..."),
+        ({"break_lease": "run-b"}, "reason: is missing: breaking what another run holds needs one"),
+        ({"break_lease": "yes please", "reason": "x"}, 'break_lease: "yes please" is not a run id; allowed: the id of'),
+        ({"break_lease": True, "reason": "x"}, 'break_lease: "true" is not text'),
+        ({"break_lease": "x", "continuity_run_id": "x", "reason": "x"}, 'break_lease: "x" is this run itself'),
+        ({"steal": "run-b"}, 'did you mean "break_lease"?'),
         ({"scope": {"a": 1}}, "is not text; allowed: -e scope=..."),
         ({"scope": True}, 'scope: "true" is not text'),
         ({"target_site": "dc3"}, 'target_site: unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2'),

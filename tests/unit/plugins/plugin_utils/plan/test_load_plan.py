@@ -47,6 +47,13 @@ def test_the_plan_as_everybody_reads_it(plan):
     }
 
 
+def test_a_services_own_hold_off_is_stronger_than_the_plans(plan):
+    plan["plan"]["hold_off"] = "1h"
+    plan["services"]["accounts-db"]["hold_off"] = "0s"
+    services = plans.load_plan(plan).services
+    assert [services[name]["hold_off_seconds"] for name in ("payments-db", "accounts-db")] == [3600.0, 0.0]
+
+
 def test_a_service_as_everybody_reads_it(plan):
     service = plans.load_plan(plan).services["payments-db"]
     assert service == {
@@ -55,6 +62,7 @@ def test_a_service_as_everybody_reads_it(plan):
         "function": "payments",
         "tier": 1,
         "objectives": {"rto_seconds": 3600.0, "rpo_seconds": 0.0, "mtpd_seconds": 14400.0},
+        "hold_off_seconds": 1800.0,
         "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/payments", "port": 5432},
         "members": [
             {"host": "db1", "cluster": "15/payments", "port": 5432},
@@ -72,7 +80,9 @@ def test_a_service_as_everybody_reads_it(plan):
                 "key": {"name": "continuity", "algorithm": "hmac-sha256", "secret": "{{ vault_tsig_secret }}"},
             }
         ],
-        "fence": {"role": "continuity.dr.fence_systemd"},
+        "fences": [{"role": "continuity.dr.fence_systemd", "name": "fence_systemd"}],
+        "min_level": 2,
+        "witnesses": [],
         "backup": {"role": "continuity.dr.backup_pgbackrest", "every_seconds": 900.0},
         "canary": {
             "database": "shop",
@@ -93,7 +103,7 @@ def test_what_a_service_does_not_say_is_there_all_the_same(plan):
     service = plans.load_plan(plan).services["accounts-db"]
     assert service["objectives"] == {"rto_seconds": 7200.0, "rpo_seconds": 60.0, "mtpd_seconds": None}
     assert service["members"] == [{"host": "db1", "cluster": "15/accounts"}, {"host": "db2", "cluster": "15/accounts"}]
-    assert (service["endpoints"], service["fence"], service["backup"], service["canary"]) == ([], None, None, None)
+    assert (service["endpoints"], service["fences"], service["backup"], service["canary"]) == ([], [], None, None)
     assert (service["depends_on"], service["wave"]) == ([], 1)
 
 

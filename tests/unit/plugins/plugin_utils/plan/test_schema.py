@@ -54,7 +54,7 @@ def test_the_shipped_file_is_a_schema_of_its_draft(plan):
         (
             "plan.people",
             [],
-            "plan.people: unknown key; allowed: id, title, environment, owner, version, allowances, review",
+            "plan.people: unknown key; allowed: id, title, environment, owner, version, allowances, hold_off, review",
         ),
         ("plugin", "other", 'plugin: "other" is not possible; allowed: continuity.dr.plan'),
         ("site", {}, 'site: unknown key (did you mean "sites"?); allowed: plugin, plan, sites, functions, services'),

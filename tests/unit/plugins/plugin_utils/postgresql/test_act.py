@@ -62,6 +62,7 @@ def scripts(cluster: Cluster) -> dict[str, str]:
         "observe": observe.script([observe.Question(SERVICE, cluster, [UPSTREAM, Upstream("db3", 1)])] * 2),
         "stop": act.stop(*common, UPSTREAM, 30),
         "stop_for_good": act.stop(*common, None, 30),
+        "arm": act.arm(*common, 30),
         "promote": act.promote(*common, proof=4096, seconds=30, record=RECORD),
         "start_again": act.start_again(*common, 30),
         "settle": act.settle(*common, ["db2", 'a "b"']),

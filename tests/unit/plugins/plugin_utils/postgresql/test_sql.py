@@ -66,11 +66,11 @@ def test_standby_names_are_each_one_name_whatever_is_in_them(names):
 
 
 def test_a_promotion_without_proof_waits_for_nothing_and_one_with_proof_names_it():
-    assert "proof bigint := null;" in sql.promote(None, 30)
-    assert "proof bigint := 4096;" in sql.promote(4096, 30)
-    assert "interval '30.0 seconds'" in sql.promote(4096, 30)
+    assert "proof bigint := null;" in sql.promote(None, None, 30)
+    assert "proof bigint := 4096;" in sql.promote(4096, None, 30)
+    assert "interval '30.0 seconds'" in sql.promote(4096, None, 30)
     with pytest.raises((TypeError, ValueError)):
-        sql.promote("0; drop table t", 30)
+        sql.promote("0; drop table t", None, 30)
 
 
 def test_statements_that_would_end_the_heredoc_are_refused_and_never_sent_to_the_shell():

@@ -88,6 +88,35 @@ def test_a_planned_move_loses_nothing_and_the_old_primary_just_follows(pair, fol
     assert db1.unit("postgresql@15-main.service")["LoadState"] == "loaded"
 
 
+def test_a_promotion_does_not_wait_for_the_next_try_to_reach_the_old_primary(pair):
+    """Lifting the protection reloads the settings; done too early, that costs wal_retrieve_retry_interval."""
+    db1, db2 = pair
+    for setting in ("wal_retrieve_retry_interval = '8s'", "synchronous_standby_names = 'db1'"):
+        db2.sql(f"alter system set {setting}")
+    db2.sql("select pg_reload_conf()")
+    stopped = stop(db1, db2)
+    db2.until(lambda: "waiting for WAL to become available" in (db2.home / "log").read_text(), "gave up on db1")
+    began = time.monotonic()
+    assert promote(db2, stopped["position"])["protection"]["lifted"]
+    db2.sql("insert into entry values (1)")
+    assert time.monotonic() - began < 4
+    log = (db2.home / "log").read_text()
+    assert log.index("received promote request") < log.rindex('"synchronous_standby_names" changed to ""')
+
+
+def test_a_protection_that_was_not_lifted_to_the_end_is_lifted_by_the_next_promotion(pair):
+    db1, db2 = pair
+    promote(db2, stop(db1, db2)["position"])
+    db2.sql("alter system set synchronous_standby_names = 'db1'")
+    db2.sql("select pg_reload_conf()")
+    db2.until(lambda: db2.sql("show synchronous_standby_names") == [("db1",)], "set")
+    promote(db2, 0)
+    assert db2.sql("show synchronous_standby_names") == [("db1",)], "what a running primary is to wait for stays"
+    db2.sql("alter system set synchronous_standby_names = ''")  # and the session was lost here
+    promote(db2, 0)
+    db2.until(lambda: db2.sql("show synchronous_standby_names") == [("",)], "lifted")
+
+
 def test_a_standby_knows_its_timeline_although_its_primary_died_a_moment_after_the_promotion(pair, follow):
     db1, db2 = pair
     promote(db2, stop(db1, db2)["position"])

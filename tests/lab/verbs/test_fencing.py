@@ -1,0 +1,168 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A primary that the controller cannot reach: fenced by a device for real, or refused. The device is Docker."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import LAB, Result, changed_plan, differences, inside, lab, run_verb, sql, state, writable
+
+MOVE = ("scope=accounts-db", "target_site=dc2", "accept_data_loss=5m", '{"reason": "a test of the fence"}')
+PORTS = {"db1": 5433, "db2": 5434}
+WITH_AGENT = """    fence:
+      - role: continuity.dr.fence_systemd
+      - role: continuity.dr.fence_agent
+        agent: {agent}
+        members: {{db1: {{plug: db1, password: fence-secret-4711}}, db2: {{plug: db2}}}}
+        timeout: 10s
+        call_timeout: 5s
+        power_on_within: 40s
+"""
+WITH_NETWORK = """    fence:
+      role: continuity.dr.fence_network
+      members: {db1: {guards: [localhost]}, db2: {guards: [localhost]}}
+      vantages: [client, db2]
+"""
+#: No packet of db1 reaches its standby, the controller or a witness; clients of its own site still reach it.
+CUT_OFF = """iptables -I INPUT -s 203.0.113.128/26 -j DROP; iptables -I OUTPUT -d 203.0.113.128/26 -j DROP
+iptables -I INPUT -s 198.51.100.1 -j DROP; iptables -I OUTPUT -d 198.51.100.1 -j DROP"""
+
+
+def cut_off(more: str = "") -> None:
+    """db1 lives and serves, and nobody of the other site sees it; its standby has noticed."""
+    sql("db2", 5434, "alter system set wal_receiver_timeout = '1s'")
+    sql("db2", 5434, "select pg_reload_conf()")
+    inside("db1", f"{CUT_OFF}\n{more}")
+    alone = "test -z \"$(runuser -u postgres -- psql -XAtq -p 5434 -c 'select 1 from pg_stat_wal_receiver')\""
+    inside("db2", f"for i in $(seq 150); do {alone} && exit 0; sleep 0.1; done; exit 1")
+
+
+def plan(directory: Path, fence: str) -> Path:
+    """The lab's plan, accounts-db and payments-db fenced by something else."""
+    return changed_plan(directory, ("    fence:\n      role: continuity.dr.fence_systemd\n", fence))
+
+
+def agent(directory: Path, first: str) -> Path:
+    """The lab's agent with shell in front of it: `$action` is what it is asked."""
+    path = directory / "fence_lab_test"
+    path.write_text(
+        f'#!/bin/sh\ninput=$(cat); action=$(printf "%s\\n" "$input" | sed -n "s/^action=//p")\n{first}\n'
+        f'printf "%s\\n" "$input" | {LAB}/fence_lab\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    return path
+
+
+def power(member: str) -> str:
+    """What Docker says of the member's container, past everything that is tested."""
+    words = ["docker", "inspect", "--format", "{{.State.Running}}", f"continuity-lab-{member}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def refusals(result: Result, service: str = "accounts-db") -> dict[str, str]:
+    assert result.rc != 0 and result.report["verdict"] == "refused", result.output
+    return {rule: str(refusal["measured"]) for rule, refusal in result.rules(service).items()}
+
+
+@pytest.fixture
+def known(healthy: None) -> Iterator[None]:
+    """The primary was seen a moment ago: how much may be lost is known."""
+    assert run_verb("assess", "scope=accounts-db").rc == 0
+    yield
+
+
+@pytest.fixture
+def lost(known: None) -> Iterator[None]:
+    """db1 has lost its power."""
+    lab("fault", "member_killed", "--member", "db1")
+    yield
+
+
+def test_a_machine_without_power_is_proven_off_and_comes_back_held_down(lost: None, tmp_path: Path) -> None:
+    with_agent = plan(tmp_path, WITH_AGENT.format(agent=LAB / "fence_lab"))
+    result = run_verb("failover", *MOVE, plan=with_agent)
+    assert result.rc == 0, result.output
+    assert not result.service("accounts-db")["waivers"]
+    assert "level 3 by fence_agent: fence_lab db1 is off" in str(result.report)
+    assert "fence-secret-4711" not in result.output + str(result.report)
+    assert power("db1") == "false"
+    assert writable({"db2": 5434}, "accounts") == ["db2"]
+
+    on = run_verb("rejoin", "scope=accounts-db", plan=with_agent)
+    assert on.rc == 0 and "db1 (switched on, held down); next: run rejoin" in on.output, on.output
+    assert power("db1") == "true"
+    assert inside("db1", "systemctl show -p LoadState --value postgresql@15-accounts") == "masked"
+    assert writable(PORTS, "accounts") == ["db2"]
+    back = run_verb("rejoin", "scope=accounts-db", plan=with_agent)
+    assert back.rc == 0, back.output
+    assert inside("db1", "systemctl is-active postgresql@15-accounts") == "active"
+    assert writable(PORTS, "accounts") == ["db2"]
+    again = run_verb("rejoin", "scope=accounts-db", plan=with_agent)
+    assert again.rc == 0 and again.changed == 0, again.output
+
+
+def test_a_live_primary_behind_a_cut_link_is_switched_off_and_only_then_replaced(known: None, tmp_path: Path) -> None:
+    cut_off()
+    assert writable(PORTS, "accounts") == ["db1"]
+    result = run_verb("failover", *MOVE, plan=plan(tmp_path, WITH_AGENT.format(agent=LAB / "fence_lab")))
+    assert result.rc == 0, result.output
+    assert power("db1") == "false"
+    assert writable({"db2": 5434}, "accounts") == ["db2"]
+
+
+@pytest.mark.parametrize(
+    ("first", "rule", "told"),
+    [
+        ("[ $action != status ] || exit 1", "old_primary_unfenced", "fence_agent"),
+        ("[ $action != status ] || sleep 30", "old_primary_unfenced", "gave no answer within 5 s"),
+        ("[ $action != status ] || { echo 'Status: OFF'; exit 0; }", "old_primary_unfenced", "ended with 0"),
+    ],
+    ids=["fails", "hangs", "half an answer"],
+)
+def test_a_device_that_gives_no_answer_proves_nothing(
+    known: None, tmp_path: Path, first: str, rule: str, told: str
+) -> None:
+    cut_off()
+    before = state()
+    found = refusals(run_verb("failover", *MOVE, plan=plan(tmp_path, WITH_AGENT.format(agent=agent(tmp_path, first)))))
+    assert told in found[rule]
+    assert differences(before) == ""
+
+
+def test_a_device_that_lies_about_switching_promotes_nobody(known: None, tmp_path: Path) -> None:
+    cut_off()
+    liar = agent(tmp_path, "[ $action != off ] || { echo 'Success: Powered OFF'; exit 0; }")
+    result = run_verb("failover", *MOVE, plan=plan(tmp_path, WITH_AGENT.format(agent=liar)))
+    assert result.rc != 0 and "db1 is not fenced" in result.output and "is on" in result.output, result.output
+    assert writable(PORTS, "accounts") == ["db1"]
+
+
+def test_a_network_fence_proves_nothing_about_a_machine_without_a_network(known: None, tmp_path: Path) -> None:
+    cut_off("iptables -I INPUT -s 198.51.100.40 -j DROP")
+    before = state()
+    found = refusals(run_verb("failover", *MOVE, plan=plan(tmp_path, WITH_NETWORK)))
+    assert "fence_network" in found["old_primary_unfenced"]
+    assert differences(before) == ""
+
+
+def test_a_database_that_answers_somebody_vetoes_whatever_the_device_could_do(known: None, tmp_path: Path) -> None:
+    cut_off("iptables -F; iptables -I INPUT -s 203.0.113.132 -j DROP; iptables -I INPUT -p tcp --dport 22 -j DROP")
+    before = state()
+    with_agent = plan(tmp_path, WITH_AGENT.format(agent=LAB / "fence_lab"))
+    found = refusals(run_verb("failover", *MOVE, plan=with_agent))
+    assert "localhost gets an answer from db1" in found["primary_seen"]
+    assert differences(before) == ""
+
+
+def test_a_word_counts_only_when_it_names_the_run(lost: None, tmp_path: Path) -> None:
+    waived = (*MOVE, "waive=old_primary_unfenced")
+    assert "confirmation_missing" in refusals(run_verb("failover", *waived))
+    assert "confirmation_missing" in refusals(run_verb("failover", *waived, "confirm=yes"))
+    named = run_verb("failover", *waived, "continuity_run_id=by-my-word", "confirm=by-my-word")
+    assert named.rc == 0, named.output
+    assert "level 0, an operator's word: a test of the fence" in str(named.report)
