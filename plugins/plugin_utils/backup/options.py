@@ -18,23 +18,25 @@ FULL_EVERY = 7 * 86400.0
 
 def schedule_of(backup: Mapping[str, Any]) -> Schedule:
     """The intervals, written as durations or handed on in seconds. Raises ValueError with the field that is wrong."""
-    full, diff, incr = (_interval(backup, f"{kind}_every") for kind in ("full", "diff", "incr"))
+    every = backup.get("every_seconds")
+    incr = _seconds(backup.get("incr_every"), "incr_every")
+    if incr is None:  # a plan of one interval only; a verb hands it on in seconds
+        incr = float(every) if every else _seconds(backup.get("every"), "every")
     return Schedule(
-        full_every=full or FULL_EVERY,
-        diff_every=diff,
-        incr_every=incr if incr is not None else _interval(backup, "every"),
-        verify_every=_interval(backup, "verify_every"),
-        rpo=_interval(backup, "rpo", zero=True),
+        full_every=_seconds(backup.get("full_every"), "full_every") or FULL_EVERY,
+        diff_every=_seconds(backup.get("diff_every"), "diff_every"),
+        incr_every=incr,
+        verify_every=_seconds(backup.get("verify_every"), "verify_every"),
+        rpo=_seconds(backup.get("rpo"), "rpo", zero=True),
     )
 
 
-def _interval(backup: Mapping[str, Any], name: str, zero: bool = False) -> float | None:
-    written, seconds = backup.get(name), backup.get(f"{name}_seconds")
-    if written is None and seconds is None:
+def _seconds(written: object, name: str, zero: bool = False) -> float | None:
+    if written is None:
         return None
-    value = float(seconds) if seconds is not None else parse_duration(written, name)
+    value = parse_duration(written, name)
     if value <= 0 and not zero:
-        raise ValueError(f"{name} {written or seconds}: give more than 0s")
+        raise ValueError(f"{name} {written}: give more than 0s")
     return value
 
 
