@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils import run
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.machine import Machine
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.options import schedule_of
@@ -16,6 +17,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.backup.show import c
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backup_problems import problems
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Found
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Problem
 
 
 class ActionModule(Step):
@@ -45,4 +47,15 @@ class ActionModule(Step):
             "restore": answer.restore,
             "problems": [asdict(each) for each in told],
         }
+        self._tell(args["service"], told)
         return {"changed": False, "backups": seen, "ansible_facts": {"continuity_backups": seen}}
+
+    def _tell(self, service: str, told: Sequence[Problem]) -> None:
+        """In a verb, for the person at the terminal."""
+        if run.current() is None:
+            return
+        for each in told:
+            line = f"{each.rule}: {each.message} (measured: {each.measured}; limit: {each.limit}). Next: {each.hint}"
+            self._display.display(f"{service}: backups: {line}")
+        if not told:
+            self._display.display(f"{service}: backups: as promised")
