@@ -61,7 +61,7 @@ packages:  ## Debian packages that tests start programs from
 	tests/tools/debian_packages.sh tests
 
 # ---- the lab ---------------------------------------------------------------------------------------------------------
-.PHONY: lab lab-down lab-reset lab-status drill
+.PHONY: lab lab-down lab-reset lab-status drill drill-restore
 lab: $(RUN) collection  ## two sites of containers, up and healthy
 	python tests/lab/lab.py up
 
@@ -76,6 +76,10 @@ lab-status: $(RUN)  ## what runs where
 
 drill: lab  ## kill a primary under load, fail over, verify, fail back, report (DRILL_ARGS=...)
 	$(QUIET) ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
+
+drill-restore: $(DEV) collection packages  ## restore each copy, meet every negative control; report in build/restore-drill
+	python -m pytest -q -p no:cacheprovider $(addprefix tests/unit/plugins/plugin_utils/backup/real/test_,negative_controls.py real_restores.py)
+	python -m json.tool build/restore-drill/report.json
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 .PHONY: test unit unit-oldest molecule verbs consumer

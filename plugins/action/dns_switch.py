@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -68,7 +69,7 @@ class ActionModule(DnsStep):
         if promoted.get("address") not in args["value"]:
             return {}
         try:
-            return self._switch(args, primary)
+            return {**self._switch(args, primary), "armed_monotonic_ns": time.monotonic_ns()}
         except DnsError:  # the step itself tries again, and says what is wrong
             return {}
 

@@ -23,7 +23,8 @@ options:
         required: true
       repositories:
         description:
-          - The copies, each with C(key), the number of pgBackRest's C(repoN), and C(site), where it is. Two sites at least.
+          - The copies, each with C(key), the number of pgBackRest's C(repoN), and C(site), where it is. Two sites at
+            least.
           - A replica and a RAID are no copies, they repeat a mistake at once.
         type: list
         elements: dict
@@ -52,8 +53,8 @@ options:
         type: float
       verification:
         description:
-          - Queries that a restored cluster must answer as expected, each a text that must give V(t), or a dictionary with
-            C(database), C(query) and C(expect).
+          - Queries that a restored cluster must answer as expected, each a text that must give V(t), or a dictionary
+            with C(database), C(query) and C(expect).
         type: list
         elements: raw
         default: []

@@ -94,8 +94,8 @@ options:
     default: 3600
   minimum_rows:
     description:
-      - Acknowledged rows that O(state=started) waits for, counted from now on. V(0) waits for nothing but the client,
-        for a service that is down already.
+      - Acknowledged rows that O(state=started) waits for, counted from now on. V(0) waits for nothing, not
+        even for the client to run, for a service that is down already and whose failover must not wait.
     type: int
     default: 5
   timeout_seconds:

@@ -13,7 +13,7 @@ description:
   - Each claim carries an epoch that grows with every new claim and never goes down. M(continuity.dr.dns_switch) moves
     the record only while the guard is exactly this run's claim.
   - A claim that nobody gives back ends by itself. Its holder may trust it until 30 seconds before RV(ignore:until),
-    others take it 30 seconds after, so controllers whose clocks are up to a minute apart stay safe.
+    others take it 30 seconds after. Time is the name server's, as its signed answers tell it.
   - The guard reads C(epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host). A
     TXT record at that name that is not a guard is never overwritten.
 options:
@@ -54,6 +54,11 @@ options:
       - With it, this run's own open claim is that of an earlier process of the run (it was cut off and started again).
         It is adopted with the next epoch, so that whatever is left of the earlier process is refused. Without it the
         claim is renewed and keeps its epoch.
+    type: int
+  epoch:
+    description:
+      - With O(state=released), the epoch of the claim to give back. A newer one, which a later process of the same run
+        took, is left alone. Without it any open claim of the run is closed.
     type: int
   break_run:
     description:

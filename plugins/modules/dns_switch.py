@@ -139,6 +139,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+armed:
+  description: >-
+    With O(state=armed) whether it is. With O(state=switched) it is true where the armed switch did it; then
+    C(armed_monotonic_ns) says when, on the controller's monotonic clock.
+  returned: with O(state=armed), or when the armed switch did it
+  type: bool
 status:
   description:
     - C(switched), C(already) (nothing was sent), C(verified), or C(partial) when too few servers serve the value.

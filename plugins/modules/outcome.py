@@ -12,8 +12,8 @@ description:
     follow. A service that depends on one which failed or was refused in this run is refused with that reason.
   - V(done), V(failed) and V(refused) write how it ended into the run's journal. A service's end is data; the run as a
     whole fails at its very end, so a service that fails stops no independent one.
-  - V(done) keeps what the engine last saw of the service's primary (fact C(continuity_observed) of the service). A failover
-    proves with it what the primary's replicas had confirmed before it died.
+  - V(done) keeps what the engine last saw of the service's primary (fact C(continuity_observed) of the service). A
+    failover proves with it what the primary's replicas had confirmed before it died.
   - Part of the verbs; it needs the run that the verb's plays begin.
 options:
   state:

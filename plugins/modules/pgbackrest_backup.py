@@ -8,12 +8,12 @@ short_description: Make, verify and schedule the backups of one PostgreSQL servi
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - V(present) makes the backup that the plan wants in each repository, a full, differential or incremental one by what is
-    there; a young enough one is left alone. Success is read from the repository, not from an exit code.
-  - V(verified) reads every file of each repository again and compares checksums. C(pgbackrest verify) ends well whatever it
-    finds, so its words are read, and compared with what the repository lists.
-  - V(scheduled) installs the script, the service and the timer that start backups without Ansible, and starts the timer.
-    Needs root on the member; else have an administrator install the files that the verb C(rights) writes.
+  - V(present) makes the backup that the plan wants in each repository, a full, differential or incremental one by
+    what is there; a young enough one is left alone. Success is read from the repository, not from an exit code.
+  - V(verified) reads every file of each repository again and compares checksums. C(pgbackrest verify) ends well
+    whatever it finds, so its words are read, and compared with what the repository lists.
+  - V(scheduled) installs the script, the service and the timer that start backups without Ansible, and starts the
+    timer. Needs root on the member; else have an administrator install the files that the verb C(rights) writes.
   - Backups run as transient units of systemd, which go on when the controller dies; the next run waits for them.
 options:
   state:
@@ -63,7 +63,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made:
-  description: The backups that were made (C(repository), C(label), C(kind), C(size), C(seconds)); in check mode would be.
+  description: The backups that were made (C(repository), C(label), C(kind), C(size), C(seconds)); in check mode
+    those that would be.
   returned: when state is present
   type: list
   elements: dict
@@ -84,9 +85,9 @@ files:
   elements: str
 reason:
   description: >-
-    Why it failed, in one word. V(backup_failed), V(backup_not_there), V(verify_failed), V(backup_damaged), V(unreachable),
-    V(bad_input). What a rule forbids is in RV(ignore:refusals) instead (C(not_the_primary), C(archiving_off),
-    C(repository_unreachable), C(schedule_needs_root), and those of the lease).
+    Why it failed, in one word. V(backup_failed), V(backup_not_there), V(verify_failed), V(backup_damaged),
+    V(unreachable), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead (C(not_the_primary),
+    C(archiving_off), C(repository_unreachable), C(schedule_needs_root), and those of the lease).
   returned: failure
   type: str
   sample: backup_damaged

@@ -8,12 +8,12 @@ short_description: Restore a PostgreSQL service from a backup and prove the resu
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
-  - V(restored) restores beside the production data, into a server that listens nowhere, archives nothing and starts nothing
-    of its own; proves it, and leaves it stopped. Production is not touched.
+  - V(restored) restores beside the production data, into a server that listens nowhere, archives nothing and starts
+    nothing of its own; proves it, and leaves it stopped. Production is not touched.
   - Proven means that the server's log says where recovery stopped; that the canary has rows before the target and none
     after; that the plan's queries answer as expected; that every row was counted and dumped, and every page checked.
-  - V(in_place) puts proven data in the place of the primary's. The old data is kept beside it. Without O(confirm) it only
-    shows what would be lost. Until the restored data is promoted the old data is put back when something fails.
+  - V(in_place) puts proven data in the place of the primary's. The old data is kept beside it. Without O(confirm) it
+    only shows what would be lost. Until the restored data is promoted the old data is put back when something fails.
   - V(absent) deletes what was restored aside, V(released) the data that a restore in place kept.
   - A run that was cut off is gone on with by the next one. What is half restored has no control file and cannot start.
 options:
@@ -28,7 +28,8 @@ options:
     type: str
     default: latest
   timeline:
-    description: The timeline to follow; without it the newest one in the archive. It is always named explicitly to the server.
+    description: The timeline to follow; without it the newest one in the archive. It is always named explicitly to
+      the server.
     type: int
   repository:
     description: Only from this repository, by its number; without it the first that can serve the target.
@@ -61,7 +62,10 @@ EXAMPLES = r"""
   continuity.dr.pgbackrest_restore:
     service: shop
     member: {host: db2, cluster: 15/main}
-    backup: {stanza: shop, repositories: [{key: 1, site: dc1}, {key: 2, site: dc2}], verification: [select count(*) > 0 from orders]}
+    backup:
+      stanza: shop
+      repositories: [{key: 1, site: dc1}, {key: 2, site: dc2}]
+      verification: [select count(*) > 0 from orders]
     repository: 2
   delegate_to: db2
 

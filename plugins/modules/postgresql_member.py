@@ -141,7 +141,7 @@ timeline:
 armed:
   description: >-
     With V(armed) whether the member is armed, else C(why) not, and the move goes on without. With V(primary) it is true
-    where the armed promotion did it.
+    where the armed promotion did it; then C(armed_monotonic_ns) says when, on the controller's monotonic clock.
   returned: when state is armed, or the armed promotion did it
   type: bool
 disarmed:
@@ -180,11 +180,11 @@ promotion:
   type: dict
 reason:
   description: >-
-    Why it failed, in one word. V(unclean_stop), V(not_received), V(other_timeline), V(stop_failed), V(promote_failed), V(start_failed) and
-    the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed), V(clone_failed), V(unreachable),
-    V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead (C(running_as_primary),
-    C(not_stopped), C(other_cluster), C(timeline_ahead), C(position_ahead), C(kept_data_present),
-    C(not_a_frozen_primary), and those of the lease).
+    Why it failed, in one word. V(unclean_stop), V(not_received), V(other_timeline), V(stop_failed), V(promote_failed),
+    V(start_failed) and the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed), V(clone_failed),
+    V(unreachable), V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead
+    (C(running_as_primary), C(not_stopped), C(other_cluster), C(timeline_ahead), C(position_ahead),
+    C(kept_data_present), C(not_a_frozen_primary), and those of the lease).
   returned: failure
   type: str
   sample: unclean_stop

@@ -42,7 +42,7 @@ options:
     default: 10
   answer_within:
     description:
-      - With O(state=fenced), seconds within which a machine that does not answer is tried again, as one that is booting.
+      - With O(state=fenced), seconds within which a machine that does not answer is tried again, as one that boots.
         V(0) tries once.
     type: float
     default: 0
@@ -93,7 +93,7 @@ evidence:
   type: str
   sample: postgresql@15-main.service is masked, inactive, 0 processes
 level:
-  description: Strength of the evidence; 3 is the machine itself read back stopped and masked. Null where nothing is proven.
+  description: Strength of the evidence; 3 is the machine itself read back stopped and masked. Null where nothing is.
   returned: success
   type: int
   sample: 3

@@ -216,4 +216,4 @@ def _goes_on(place: Place, name: str, deadline: float, watched: tuple[int, str])
     if time.monotonic() >= deadline or not is_running(*watched):
         _moved(place, name, "taken")
         return False
-    return _path(place, name, "waiting").exists() or _path(place, name, "fired").exists()
+    return any(_path(place, name, state).exists() for state in ("waiting", "fired"))

@@ -119,6 +119,8 @@ echo "@@held $seconds"
 _RELEASE = r"""
 continuity_lock
 [ "$(continuity_field lease run)" = "$run" ] || { echo "@@released"; exit 0; }
+# Another process of the same run took it again
+[ "$(continuity_field lease epoch)" -le "$epoch" ] 2>/dev/null || { echo "@@released"; exit 0; }
 if [ -n "$record" ]; then
   known=$(sed -n 's/.*"epoch": \([0-9][0-9]*\).*/\1/p' "$state/promotion" 2>/dev/null | head -n 1)
   [ -n "$known" ] && [ "$known" -ge "$record_epoch" ] || continuity_write promotion "$record" || echo "@@unrecorded"
@@ -178,6 +180,11 @@ def acquire_script(lease: Lease, seconds: int, break_run: str = "", quiet_second
     """
     broken = f"break={shlex.quote(_plain('run id', break_run) if break_run else '')}\nquiet={int(quiet_seconds)}\n"
     return _whole(_header(lease) + broken + f"seconds={int(seconds)}\n" + _ACQUIRE)
+
+
+def renew_script(lease: Lease, seconds: int) -> str:
+    """Renew a lease that still lives: a run that slept past its end must not come by a new one as if it had held it."""
+    return _whole(_header(lease) + f"break=\nquiet=0\nseconds={int(seconds)}\n" + _GUARD + _ACQUIRE)
 
 
 def release_script(lease: Lease, promotion: Mapping[str, Any] | None = None) -> str:

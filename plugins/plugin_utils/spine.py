@@ -75,7 +75,7 @@ def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping
         observed[host] = silent if seen.asked is not None and seen.asked < run.started else seen
     # What an earlier stage of this run was told of a member does not hold for this one
     since = min((seen.asked for seen in observed.values() if seen.asked is not None), default=run.started)
-    own = hostvars[name] if name in hostvars else {}
+    own = hostvars[name] if name in hostvars else {}  # noqa: SIM401 get() gives an undefined value
     return View(
         service_of(run, name),
         observed,

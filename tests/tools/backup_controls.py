@@ -79,7 +79,7 @@ CONTROLS = (
 )
 
 
-def report(rows: list[dict[str, str]], path: Path) -> None:
-    """Write `controls: [{name, copy, expected, seen}]`, as a drill's report holds it."""
+def report(drilled: dict[str, list[dict[str, object]]], path: Path) -> None:
+    """Write `controls: [{name, copy, expected, seen}]` and `restores: [{copy, target, seconds, ...}]`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"controls": rows}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(drilled, indent=2) + "\n", encoding="utf-8")

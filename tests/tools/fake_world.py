@@ -150,7 +150,8 @@ def lay(folder: Path) -> None:
         (tasks / f"{name}.yml").write_text(task("observe", "engine_members"))
     for name in ("demote", "promote", "rejoin"):
         (tasks / f"{name}.yml").write_text(task(name, "engine_member", ", service: '{{ engine_service }}'"))
-    (tasks / "verify.yml").write_text("[]\n")
+    for name in ("arm", "verify"):
+        (tasks / f"{name}.yml").write_text("[]\n")
 
 
 def done(folder: Path) -> list[list[str]]:

@@ -29,9 +29,12 @@ CLAIM_SECONDS = 300
 def target(name: str, port: int, secret: str) -> Target:
     """An endpoint of the test's own zone."""
     return Target(
-        "shop.example.", name, (Address("127.0.0.1", port),), f"_continuity.{name}",
+        "shop.example.",
+        name,
+        (Address("127.0.0.1", port),),
+        f"_continuity.{name}",
         Key("continuity.", "hmac-sha256", secret),
-    )  # fmt: skip
+    )
 
 
 class Controller:
@@ -42,8 +45,10 @@ class Controller:
         self.field = Field.__new__(Field)
         self.field.home = Path(given["home"])
         self.field.members, self.field.log, self.field.bin = (
-            tuple(given["members"]), self.field.home / "writers", self.field.home / "bin",
-        )  # fmt: skip
+            tuple(given["members"]),
+            self.field.home / "writers",
+            self.field.home / "bin",
+        )
         self.target = target(given["name"], given["port"], given["secret"])
 
     def now(self) -> float:
@@ -75,7 +80,7 @@ class Controller:
             finally:
                 for member in self.field.members:
                     self.field.release(member, held)
-                self.claims(client).release()
+                self.claims(client, epoch=held.epoch).release()
         return self.say("ended")
 
     def walk(self, held: Any, usable_until: float) -> None:

@@ -95,9 +95,14 @@ class Field:
     def start(self, member: str, text: str = "") -> subprocess.Popen[str]:
         """A shell of the member, in a session of its own; what it is to run may be sent later."""
         shell = subprocess.Popen(
-            ["/bin/sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={"PATH": f"{self.bin}:/usr/bin:/bin"}, start_new_session=True,
-        )  # fmt: skip
+            ["/bin/sh", "-s"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={"PATH": f"{self.bin}:/usr/bin:/bin"},
+            start_new_session=True,
+        )
         if text and shell.stdin:
             shell.stdin.write(self.script(member, text))
             shell.stdin.close()

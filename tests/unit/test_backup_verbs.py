@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The verbs backup and restore whole, with a backup role of a third party: what is called, on which member, and the end."""
+"""The verbs backup and restore whole, with a role of a third party: what is called, on which member, and the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import fake_world
 import pytest
 
-BACKUP = "{role: acme.dr.backup_file, stanza: shop, repositories: [{key: 1, site: dc1}, {key: 2, site: dc2}], full_every: 7d}"
+BACKUP = "{role: acme.dr.backup_file, stanza: shop, repositories: [{key: 1, site: dc1}, {key: 2, site: dc2}]}"
 #: Writes down the entry point with the variables that it was given, and fails where the test wants it
 ENTRY = """
 - name: {name} | write it down
@@ -50,7 +50,9 @@ class ActionModule(action.Step):
 def verb(tmp_path, run_ansible):
     """`verb("backup", "scope=all")`: exit code, output, what the role was called with, and the report."""
     fake_world.lay(tmp_path)
-    plan = fake_world.PLAN.replace("engine_file}, members: [db1, db2]}", f"engine_file}}, members: [db1, db2], backup: {BACKUP}}}")
+    plan = fake_world.PLAN.replace(
+        "engine_file}, members: [db1, db2]}", f"engine_file}}, members: [db1, db2], backup: {BACKUP}}}"
+    )
     assert plan != fake_world.PLAN
     (tmp_path / "plan.yml").write_text(plan)
     acme = tmp_path / "collections" / "ansible_collections" / "acme" / "dr"
@@ -81,7 +83,9 @@ def test_a_backup_is_made_on_the_primary_and_read_again_where_that_is_asked_for(
     assert ([name for name, _given in called], code) == (["observe", "backup"], 0), output
     assert all((given["service"], given["member"]) == ("payments-db", "db1") for _name, given in called)
     assert called[1][1]["kind"] == "" and called[1][1]["only"] == []
-    code, output, called, report = verb("backup", "scope=payments-db", "backup_type=full", "verify=true", "repository=2")
+    code, output, called, report = verb(
+        "backup", "scope=payments-db", "backup_type=full", "verify=true", "repository=2"
+    )
     assert [name for name, _given in called] == ["observe", "backup", "verify"], output
     assert (called[1][1]["kind"], called[1][1]["only"]) == ("full", [2])
     assert report["verb"] == "backup"
@@ -108,7 +112,9 @@ def test_how_a_backup_ended_stands_in_the_report_and_in_the_exit_code(verb, how,
 
 
 def test_a_restore_goes_aside_to_the_replica_by_default(verb):
-    code, output, called, _report = verb("restore", "scope=payments-db", "restore_to=2026-11-22T02:10:00Z", "repository=2")
+    code, output, called, _report = verb(
+        "restore", "scope=payments-db", "restore_to=2026-11-22T02:10:00Z", "repository=2"
+    )
     assert code == 0, output
     ((name, given),) = called
     assert (name, given["member"], given["state"], str(given["repository"])) == ("restore", "db2", "restored", "2")

@@ -259,11 +259,16 @@ def test_a_provider_that_is_broken_is_not_taken_for_one_that_says_nothing(monkey
 
 
 def test_a_guard_may_set_read_and_delete_its_own_table_and_nothing_else():
-    members = [{"host": "db1", "address": "198.51.100.11", "cluster": "15/a"}, {"host": "db2", "address": "203.0.113.11"}]
-    fence = {"role": "continuity.dr.fence_network", "name": "fence_network",
-             "members": {"db1": {"guards": ["gw1"]}, "db2": {"guards": ["db2"]}}}  # fmt: skip
-    service = {"name": "a", "members": members, "fences": [fence],
-               "engine": {"role": POSTGRESQL, "cluster": "15/a"}}  # fmt: skip
+    members = [
+        {"host": "db1", "address": "198.51.100.11", "cluster": "15/a"},
+        {"host": "db2", "address": "203.0.113.11"},
+    ]
+    fence = {
+        "role": "continuity.dr.fence_network",
+        "name": "fence_network",
+        "members": {"db1": {"guards": ["gw1"]}, "db2": {"guards": ["db2"]}},
+    }
+    service = {"name": "a", "members": members, "fences": [fence], "engine": {"role": POSTGRESQL, "cluster": "15/a"}}
     for member in members:
         member.setdefault("cluster", "15/a")
     files = gather({"a": service}, {"db1": "me", "db2": "me"}).files

@@ -247,7 +247,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
             "counts": seen.counts,
             "checks": [{"query": check.query, "answer": text} for check, text in seen.checks],
             "restored_timeline": state["timeline"],
-            "newest_row_age_seconds": _age(seen, at, answer.now),
+            "newest_row_age_seconds": _age(seen, at or log.stopped_at or (answer.now if log.promoted else None)),
         }
         if wrong:
             self._stop_restored()
@@ -308,7 +308,7 @@ def same_request(noted: Mapping[str, Any], wanted: Wanted) -> bool:
     return all(noted.get(key) == value for key, value in _request(wanted).items())
 
 
-def _age(seen: prove.Shown, at: float | None, now: float | None) -> float | None:
-    """How much older than the target the newest row of the canary is: what a restore really lost."""
-    newest, until = (seen.canary or {}).get("newest"), at if at is not None else now
-    return round(float(until) - float(newest), 3) if newest is not None and until is not None else None
+def _age(seen: prove.Shown, until: float | None) -> float | None:
+    """How much older than the target the canary's newest row is: what a restore really lost. None: nobody knows."""
+    newest = (seen.canary or {}).get("newest")
+    return round(until - float(newest), 3) if newest is not None and until is not None else None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import client
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config
@@ -27,6 +28,9 @@ STOP_SECONDS = 10.0
 
 # Of the environment only this: PGPASSWORD, PGOPTIONS and their like would make another client of it.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "SSL_CERT_FILE")
+
+#: Clients whose start nobody waited for; each goes into the background by itself.
+_BEGUN: list[subprocess.Popen[str]] = []
 
 _HINTS = {
     "42P01": "create the table with the role continuity.dr.canary, entry point set_up",
@@ -46,7 +50,7 @@ def controller() -> tuple[int, str]:
 
 
 def start(config: Config, minimum_rows: int, timeout: float) -> dict[str, Any]:
-    """Have a client that writes; returns once `minimum_rows` are acknowledged from now on (0: as soon as it runs).
+    """Have a client that writes; returns once `minimum_rows` are acknowledged from now on (0: without waiting for it).
 
     A client that already writes this ledger is left alone (`changed` False). Raises CanaryError, after stopping what it
     started, when the rows do not come within `timeout` seconds: the text says what stood in the way.
@@ -58,7 +62,7 @@ def start(config: Config, minimum_rows: int, timeout: float) -> dict[str, Any]:
     tail.poll()  # what was acknowledged earlier does not prove that the canary can write now
     if changed:
         Path(config.stop_file).unlink(missing_ok=True)
-        _launch(config)
+        _launch(config, waits=minimum_rows > 0)
     acknowledged: list[int] = []
 
     def enough(rows: list[Row]) -> bool:
@@ -105,10 +109,20 @@ def why_not(tail: Tail) -> str:
     return f"{row.error_class}{code}{where}: {row.message}" + (f". Next: {hint}" if hint else "")
 
 
-def _launch(config: Config) -> None:
+def _launch(config: Config, waits: bool = True) -> None:
+    """Start the client; without `waits` an outage goes on meanwhile, and whether it runs is seen by what it wrote."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     # -P: a file beside the client must not take the place of a module of the standard library.
     command = [sys.executable, "-P", client.__file__]
+    if not waits:
+        nothing = subprocess.DEVNULL
+        begun = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, text=True, env=environment
+        )
+        _BEGUN.append(begun)
+        with contextlib.suppress(BrokenPipeError), _stdin(begun) as settings:
+            settings.write(config.to_json())
+        return
     try:
         done = subprocess.run(
             command,
@@ -124,6 +138,12 @@ def _launch(config: Config) -> None:
     if done.returncode:
         text = done.stderr.strip() or f"exit code {done.returncode}"
         raise CanaryError(f"the canary's client did not start: {text.splitlines()[-1]}", reason="not_started")
+
+
+def _stdin(begun: subprocess.Popen[str]) -> IO[str]:
+    if begun.stdin is None:
+        raise AssertionError("it was started with a pipe")
+    return begun.stdin
 
 
 def _stop_client(ledger: str, timeout: float) -> None:

@@ -158,10 +158,8 @@ class Found:
 def due(repository: Repository, schedule: Schedule, now: float) -> Kind | None:
     """The kind of backup that the plan wants now; None: the last one is young enough.
 
-    A differential or incremental one rests on a full one, so without a usable one it is always a full one.
+    A differential or incremental one rests on a full one, which is always planned: without a usable one it is first.
     """
-    if not any(backup.kind == "full" for backup in repository.usable):
-        return "full"
     for kind in KINDS:
         every, age = schedule.every(kind), age_of(repository.usable, _COUNTS_AS[kind], now)
         if every is not None and (age is None or age >= every):

@@ -141,8 +141,9 @@ class Claims:
         for _attempt in range(ROUNDS):
             read = self._read()
             found = read.guard
-            if found is None or not is_own(found, self.claimant.run_id):
-                mine = found is not None and found.run == self.claimant.run_id
+            same = self.claimant.epoch is None or (found is not None and found.epoch == self.claimant.epoch)
+            if found is None or not is_own(found, self.claimant.run_id) or not same:
+                mine = found is not None and found.run == self.claimant.run_id and same
                 return self._result("released" if mine else "not_own", False, found, found)
             after = found.ended("released", self._now())
             if check_mode or self._write(read, after) == "done":

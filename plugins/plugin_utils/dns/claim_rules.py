@@ -19,6 +19,7 @@ class Claimant:
 
     ``observed_epoch`` is the guard's epoch when the run looked at the service and decided; None asks for no such proof.
     ``break_run`` is another run, typed by a person who knows that it is gone for good: its open claim is taken.
+    ``epoch`` is that of the claim to give back: a later process of the same run may hold a newer one by now.
     """
 
     run_id: str
@@ -27,6 +28,7 @@ class Claimant:
     minimum_epoch: int = 0
     observed_epoch: int | None = None
     break_run: str | None = None
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)

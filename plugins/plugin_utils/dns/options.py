@@ -45,7 +45,8 @@ def read_claim(args: Mapping[str, Any], default_owner: str) -> tuple[Target, Cla
         _check_run_id(broken, problems, "break_run")
     fail_on(problems)
     owner = clean_owner(args.get("owner") or default_owner)
-    return target, Claimant(run_id, owner, float(seconds), minimum, args.get("observed_epoch"), broken)
+    observed, epoch = args.get("observed_epoch"), args.get("epoch")
+    return target, Claimant(run_id, owner, float(seconds), minimum, observed, broken, epoch)
 
 
 def read_switch(args: Mapping[str, Any]) -> tuple[Target, Wanted]:

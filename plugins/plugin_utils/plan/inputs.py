@@ -25,9 +25,16 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import
 from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
 
 INPUTS = (
-    "scope", "target_site", "source_site", "reason", "accept_data_loss", "waive", "confirm", "break_lease",
+    "scope",
+    "target_site",
+    "source_site",
+    "reason",
+    "accept_data_loss",
+    "waive",
+    "confirm",
+    "break_lease",
     "outage_started",
-)  # fmt: skip
+)
 #: What single verbs take beside them.
 OF_ONE_VERB = {
     "drill": ("fault", "dwell"),

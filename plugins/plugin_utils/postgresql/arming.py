@@ -10,6 +10,7 @@ from the target has disarmed it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -65,7 +66,7 @@ class Arming:
             return {"lost": str(error)}
         told = {"address": args["member"].get("address"), **{key: result[key] for key in ("timeline", "system_id")}}
         armed.announce(self.place, PROMOTED, told)
-        return {"result": result}
+        return {"result": {**result, "armed_monotonic_ns": time.monotonic_ns()}}
 
     def collect(self, args: Mapping[str, Any], lost: type[Exception]) -> dict[str, Any]:
         """What the armed promotion came to; promote in the plain way where nothing was armed or none had fired."""

@@ -253,7 +253,7 @@ class Member:
         renewed = time.monotonic()
         while True:
             if self.lease and time.monotonic() - renewed > RENEW_EVERY_SECONDS:
-                self._run(leases.acquire_script(self.lease, RENEW_FOR_SECONDS), 5)
+                self._run(leases.renew_script(self.lease, RENEW_FOR_SECONDS), 5)
                 renewed = time.monotonic()
             output = self.execute(rejoin.progress(self.cluster), 5.0)
             shown = dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)

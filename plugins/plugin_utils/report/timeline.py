@@ -97,8 +97,14 @@ def _ends(entries: Iterable[Entry], times: Mapping[int, float]) -> dict[str, flo
         for index, (name, steps) in enumerate(PHASES):
             later = any(ends[after] is not None for after, _steps in PHASES[index + 1 :])
             if entry.get("state") == "done" and entry.get("step") in steps and not later:
-                ends[name] = times[int(entry["seq"])]
+                ends[name] = _when(entry, times)
     return ends
+
+
+def _when(entry: Entry, times: Mapping[int, float]) -> float:
+    """When the step's work was done: what was armed had done it before its step came to collect the result."""
+    at, armed = times[int(entry["seq"])], (entry.get("data") or {}).get("armed_monotonic_ns")
+    return at - (int(entry["monotonic_ns"]) - int(armed)) / 1e9 if armed else at
 
 
 def steps_of(entries: Iterable[Entry], times: Mapping[int, float]) -> list[dict[str, Any]]:

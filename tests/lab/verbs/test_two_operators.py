@@ -73,8 +73,14 @@ def expire(run_id: str) -> None:
     past = re.sub(r"until=\S+", "until=2026-01-01T00:00:00Z", claim["guard"])
     key = (RUNS.parent / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
     name = "_continuity.accounts-db.shop.example."
-    lines = [f"key hmac-sha256:continuity {key}", "server 127.0.0.1", "zone shop.example.", f"update delete {name} TXT",
-             f'update add {name} 5 TXT "{past}"', "send"]  # fmt: skip
+    lines = [
+        f"key hmac-sha256:continuity {key}",
+        "server 127.0.0.1",
+        "zone shop.example.",
+        f"update delete {name} TXT",
+        f'update add {name} 5 TXT "{past}"',
+        "send",
+    ]
     inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
     for member in PORTS:
         inside(member, "f=/var/lib/continuity/accounts-db/lease; [ ! -e $f ] || sed -i 's/^until=.*/until=0/' $f")

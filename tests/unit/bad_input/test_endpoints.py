@@ -85,7 +85,7 @@ ROLES = [
     ("cluster: 15/main", "custer: 15/main", "engine.custer", ['unknown key (did you mean "cluster"?)']),
     ("cluster: 15/main", "shards: 3", "engine.shards", ["unknown key", "allowed: role, cluster, port"]),
     ("role: continuity.dr.engine_postgresql, ", "", "engine.role", ["is missing", "allowed: a role's full name"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("old", "new", "field", "says"), ROLES)

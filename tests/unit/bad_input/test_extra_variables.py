@@ -75,7 +75,7 @@ VALUES = [
     ("target_site", "dc3", ['unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2']),
     ("target_site", "DC2", ['unknown site "DC2"', "allowed: dc1, dc2"]),
     ("target_site", "dс2", ['("с" is U+0441 CYRILLIC SMALL LETTER ES) (did you mean "dc2"?)']),
-    ("target_site", ["dc2"], ['"[\'dc2\']" is not text; allowed: -e target_site=...']),
+    ("target_site", ["dc2"], ["\"['dc2']\" is not text; allowed: -e target_site=..."]),
     ("target_site", "", ["is empty; allowed: -e target_site=..."]),
     ("source_site", "x" * 500, [f'unknown site "{"x" * 100}..."']),
     ("reason", 5, ['"5" is not text; allowed: -e reason=...']),
@@ -106,7 +106,7 @@ VALUES = [
     ("continuity_claim_seconds", "-300", ['"-300" is not possible']),
     ("continuity_outcome_allow_degraded", True, ['"true" is no list of names; allowed: a list of names']),
     ("continuity_outcome_allow_degraded", [""], ["is no list of names"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "typed", "says"), VALUES, ids=lambda value: repr(value)[:40])
@@ -147,8 +147,17 @@ def test_names_of_settings(told, assert_told, typed, says):
     assert_told(told({typed: "x"}), typed, f'unknown setting "{typed}"', says, f"allowed: {SETTINGS[0]}, ")
 
 
-OVERRIDES = ["endpoint_value", "fence_units", "engine_member", "lease_epoch", "service_plan", "canary", "item",
-             "ansible_facts", "__service_promoted"]  # fmt: skip
+OVERRIDES = [
+    "endpoint_value",
+    "fence_units",
+    "engine_member",
+    "lease_epoch",
+    "service_plan",
+    "canary",
+    "item",
+    "ansible_facts",
+    "__service_promoted",
+]
 
 
 @pytest.mark.parametrize("typed", OVERRIDES)
@@ -170,12 +179,27 @@ def test_what_belongs_together(told, assert_told):
 
 
 def test_all_errors_at_once(told):
-    typed = {"scop": "x", "target_site": "dc9", "accept_data_loss": True, "waive": "x", "continuity_x": 1, "force": 1,
-             "outage_started": "now", "continuity_claim_seconds": "1"}  # fmt: skip
+    typed = {
+        "scop": "x",
+        "target_site": "dc9",
+        "accept_data_loss": True,
+        "waive": "x",
+        "continuity_x": 1,
+        "force": 1,
+        "outage_started": "now",
+        "continuity_claim_seconds": "1",
+    }
     assert [error.split(":")[0] for error in told(typed)] == [
-        "scop", "continuity_x", "force", "continuity_claim_seconds", "accept_data_loss", "waive", "outage_started",
-        "target_site", "reason",
-    ]  # fmt: skip
+        "scop",
+        "continuity_x",
+        "force",
+        "continuity_claim_seconds",
+        "accept_data_loss",
+        "waive",
+        "outage_started",
+        "target_site",
+        "reason",
+    ]
 
 
 def test_a_directory_of_somebody_else_is_refused(told, monkeypatch, assert_told, tmp_path):

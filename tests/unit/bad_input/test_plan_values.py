@@ -86,7 +86,7 @@ KINDS = [
     ("[accounts]", "[acounts]", "functions.payments.depends_on[0]", ['"acounts" (did you mean "accounts"?)']),
     ("[accounts]", "[payments]", "functions.payments.depends_on", ["payments -> payments", "allowed: no circle"]),
     ("{tier: 2,", "{tier: 2, depends_on: [payments],", "functions.payments.depends_on", ["-> accounts -> payments"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,12 @@ class Run:
         paths = [str(TOOLS), *(path for path in sys.path if path)]
         self.process = subprocess.Popen(
             [sys.executable, str(TOOLS / "fire_controller.py"), json.dumps(given)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )  # fmt: skip
+        )
 
     def until(self, *words: str) -> dict[str, Any]:
         """Read on until it says one of the words; a process that ended without it fails the test."""

@@ -33,10 +33,21 @@ def decided(verb: str, seconds: float, evidence: tuple[Evidence, ...] = (), **ot
     """The controller and db2 lost sight of db1 so long ago; db1 serves all the while."""
     db1 = Observation("db1", "dc1", address=PRIMARY)
     db2 = Observation(
-        "db2", "dc2", reachable=True, running=True, role="replica", writable=False, position=9, system_id="7",
-        lag_seconds=seconds, receiving=other.pop("receiving", False), upstream="db1:5432", timeline=1, epoch=0,
+        "db2",
+        "dc2",
+        reachable=True,
+        running=True,
+        role="replica",
+        writable=False,
+        position=9,
+        system_id="7",
+        lag_seconds=seconds,
+        receiving=other.pop("receiving", False),
+        upstream="db1:5432",
+        timeline=1,
+        epoch=0,
         address=REPLICA,
-    )  # fmt: skip
+    )
     service = Service("shop", 300.0, {"db1": "dc1", "db2": "dc2"}, "dc1", (NAME,), ("power",), 2, 1800.0)
     endpoint = EndpointView(NAME, reachable=other.pop("arbiter", True), values=(PRIMARY,))
     sighted = tuple(Sighting("witness", "db1", "it asks for a password") for _one in range(other.pop("sighted", 0)))
@@ -47,8 +58,14 @@ def decided(verb: str, seconds: float, evidence: tuple[Evidence, ...] = (), **ot
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(["failover", "switchover", "failback", "rejoin", "assess"]), BLIP, FENCES, st.booleans(),
-       st.booleans(), st.integers(0, 1))  # fmt: skip
+@given(
+    st.sampled_from(["failover", "switchover", "failback", "rejoin", "assess"]),
+    BLIP,
+    FENCES,
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 1),
+)
 def test_a_blip_leads_to_no_step(
     verb: str, seconds: float, evidence: Any, receiving: bool, arbiter: bool, sighted: int
 ) -> None:

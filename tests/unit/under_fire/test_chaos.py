@@ -132,8 +132,9 @@ class World:
     def release(self, process: Process) -> None:
         for member in sorted(process.leased):
             self.fire.release(member, mine(process.run, process.epoch))
-        process.epoch, process.leased, process.acted = 0, set(), 0
-        self.claims(process).release()
+        epoch, process.epoch, process.leased, process.acted = process.epoch, 0, set(), 0
+        if epoch:
+            self.claims(process, epoch=epoch).release()
 
 
 @pytest.mark.parametrize("turn", range(6))

@@ -57,8 +57,9 @@ def test_one_that_slept_between_claim_and_lease_takes_no_lease(fire) -> None:
 
 
 def test_of_two_with_one_member_each_one_writes(fire) -> None:
-    runs = [fire.controller(f"only-{member}", wait=["observed"], members=[member], act_on=member) for member in
-            fire.members]  # fmt: skip
+    runs = [
+        fire.controller(f"only-{member}", wait=["observed"], members=[member], act_on=member) for member in fire.members
+    ]
     for run in runs:
         run.until("observed")
     for run in runs:
@@ -131,3 +132,32 @@ def test_no_arbiter_no_effect(fire) -> None:
     assert fire.controller("lost").until("refused", "acted")["rule"] == "arbiter_unreachable"
     assert fire.effects() == []
     assert fire.state("db1", "lease") == ""
+
+
+def test_a_decision_that_another_run_has_overtaken_writes_nothing(fire) -> None:
+    """It looked, another run came and went, and what it saw is no more: also where nobody holds anything now."""
+    late = fire.controller("late", wait=["observed"])
+    late.until("observed")
+    assert fire.controller("quick").until("refused", "acted", "ended")["rule"] == ""
+    fire.runs[-1].until("ended")
+    late.go_on()
+    assert late.until("refused", "acted")["rule"] == "stale_epoch"
+    assert [effect.run for effect in fire.effects()] == ["quick"]
+
+
+def test_a_first_process_that_wakes_gives_back_nothing_of_the_second(fire) -> None:
+    """Or a third run could claim while the second still writes where the third cannot see it."""
+    first = fire.controller("mine", wait=["held"])
+    first.until("held")
+    first.send(signal.SIGSTOP)
+    again = fire.controller("mine", process="2", wait=["held"])
+    again.until("held")
+    first.send(signal.SIGCONT)
+    first.go_on()
+    first.until("ended")
+    assert "run=mine" in fire.state("db2", "lease")
+    third = fire.controller("third", members=["db1"], act_on="db1")
+    assert third.until("refused", "acted")["rule"] == "claim_held"
+    again.go_on()
+    assert again.until("acted")["rule"] == ""
+    assert [effect.process for effect in fire.effects()] == ["2"]

@@ -85,9 +85,14 @@ def play(fire: Any, tmp_path: Path, run_ansible: Any) -> Any:
         given = {"run": run_id, "keep": keep, "named": named, "promotion": promotion or {}, "endpoints": [endpoint]}
         (tmp_path / "given.yml").write_text(yaml.safe_dump(given))
         return run_ansible(
-            "playbook", "-i", "hosts.yml", "play.yml", "-e", "@given.yml",
+            "playbook",
+            "-i",
+            "hosts.yml",
+            "play.yml",
+            "-e",
+            "@given.yml",
             ANSIBLE_CONNECTION_PLUGINS=str(tmp_path / "connection_plugins"),
-        )  # fmt: skip
+        )
 
     return run
 
@@ -123,3 +128,31 @@ def test_a_walk_hands_the_role_what_it_needs() -> None:
     assert given["lease_break"] == "{{ __service_walk.break_run }}"
     assert given["lease_promotion"] == "{{ __service_record }}"
     assert SERVICE not in given
+
+
+RECORD = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: ["{{ vars_file }}"]
+  vars:
+    observed: {member: db1, epoch: 2}
+    promoted: {promotion: {member: db2, epoch: 3}, timeline: 7, position: 9, system_id: "1", changed: true}
+  tasks:
+    - ansible.builtin.set_fact: {continuity_decision: {promotion: "{{ observed }}"}, cacheable: true}
+    - ansible.builtin.assert: {that: "__service_record == observed"}
+    - ansible.builtin.set_fact: {continuity_promoted: {changed: true, restarted: true}, cacheable: true}
+    - ansible.builtin.assert: {that: "__service_record == observed"}
+    - ansible.builtin.set_fact: {continuity_promoted: "{{ promoted }}", cacheable: true}
+    - ansible.builtin.assert:
+        that: "__service_record == {'member': 'db2', 'epoch': 3, 'timeline': 7, 'position': 9, 'system_id': '1'}"
+    - ansible.builtin.set_fact: {continuity_decision: {}, continuity_promoted: {}, cacheable: true}
+    - ansible.builtin.assert: {that: "__service_record == {}"}
+"""
+
+
+def test_members_are_given_the_record_of_this_walk_else_the_one_that_was_observed(
+    run_ansible: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "record.yml").write_text(RECORD)
+    done = run_ansible("playbook", "record.yml", "-e", f"vars_file={TOP}/roles/service/vars/main.yml")
+    assert done.returncode == 0, done.stdout

@@ -118,10 +118,12 @@ def test_a_lease_never_outlives_a_boot_whatever_the_uptime_says(field: Field) ->
 
 
 def test_what_is_renewed_is_not_eternal(field: Field) -> None:
-    for _turn in range(5):
-        field.acquire("db1", mine("run-a", 1), 120)
+    field.acquire("db1", mine("run-a", 1), 120)
+    for _turn in range(8):
+        assert field.run("db1", lease.renew_script(mine("run-a", 1), 120)).rc == 0
         field.pass_time(20)
     field.pass_time(101)
+    assert field.run("db1", lease.renew_script(mine("run-a", 1), 120)).refused == "lease_expired"
     assert field.act("db1", mine("run-a", 1)).refused == "lease_expired"
     assert field.acquire("db1", mine("run-b", 2)).rc == 0
 

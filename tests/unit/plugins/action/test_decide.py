@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,42 @@ def test_the_words_for_a_person():
     assert text(Decision("shop", "failover", steps=(Step("point"),), to_member="db2")) == "failover ? -> db2: point"
     assessed = Decision("shop", "assess", from_member="db1", to_member="db2", evidence=("x", "could lose 1 s"))
     assert text(assessed) == "could be moved now, db1 -> db2; could lose 1 s"
+
+
+DEAD = dataclasses.replace(PRIMARY, running=False, role="none", writable=False, followers={})
+ALONE = dataclasses.replace(REPLICA, receiving=False)
+
+
+def promoted(seconds_ago):
+    record = {"member": "db1", "epoch": 3, "time": time.time() - seconds_ago, "run_id": "run-old", "timeline": 1}
+    return task_vars(DEAD, dataclasses.replace(ALONE, promotion=record), stage="failover"), record
+
+
+def test_a_second_failover_is_held_off_and_its_acknowledgement_stands_in_the_decision(begin, monkeypatch):
+    monkeypatch.setitem(SERVICE, "hold_off_seconds", 1800.0)
+    monkeypatch.setitem(SERVICE, "fences", [{"name": "fence_systemd", "role": "f"}])
+    known = {"target_site": "dc2", "accept_data_loss_seconds": 1e9, "reason": "db1 burnt"}
+    begin("failover", **known)
+    variables, record = promoted(252)
+    result, shown = decide("failover", variables)
+    (refusal,) = result["decision"]["refusals"]
+    assert refusal["rule"] == "hold_off"
+    assert "promoted 4m 12s ago by run run-old, epoch 3 (the record on db2); limit: 30m" in shown
+    assert result["decision"]["promotion"] == record
+    begin("failover", **known, waive=("hold_off",))
+    result, _shown = decide("failover", variables)
+    assert [waiver["rule"] for waiver in result["decision"]["waivers"]] == ["hold_off"]
+    assert "promote" in [step["name"] for step in result["decision"]["steps"]]
+
+
+def test_a_drill_right_after_another_is_not_held_off(begin, monkeypatch):
+    monkeypatch.setitem(SERVICE, "hold_off_seconds", 1800.0)
+    monkeypatch.setitem(SERVICE, "fences", [{"name": "fence_systemd", "role": "f"}])
+    begin("drill", accept_data_loss_seconds=1e9, reason="drill")
+    variables, _record = promoted(1)
+    variables["ansible_facts"] |= {
+        "continuity_baseline": {"from_site": "dc1", "to_site": "dc2", "refused": False},
+        "continuity_fault": {"injected": 1.0},
+    }
+    result, shown = decide("failover", variables)
+    assert "promote" in [step["name"] for step in result["decision"]["steps"]], shown

@@ -10,9 +10,15 @@ from ansible_collections.continuity.dr.plugins.action.fence_evidence import Acti
 
 @pytest.mark.parametrize(
     ("state", "level", "gives", "answers"),
-    [("off", 3, 3, True), ("stopped", 3, 3, True), ("isolated", 2, 2, True), ("on", None, 1, True),
-     ("open", None, 1, True), ("unknown", None, None, False)],
-)  # fmt: skip
+    [
+        ("off", 3, 3, True),
+        ("stopped", 3, 3, True),
+        ("isolated", 2, 2, True),
+        ("on", None, 1, True),
+        ("open", None, 1, True),
+        ("unknown", None, None, False),
+    ],
+)
 def test_a_role_of_others_leaves_what_it_read_and_the_ladder_says_what_it_is_worth(state, level, gives, answers):
     args = {"service": "shop", "member": "db1", "source": "fence_x", "state": state, "gives": 1, "text": "as read"}
     result = made(ActionModule, args).run(task_vars={"ansible_facts": {"continuity_fenced": {"db9": 1.0}}})

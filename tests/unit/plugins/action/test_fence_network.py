@@ -113,8 +113,10 @@ def test_a_vantage_point_tells_what_it_sees_and_that_it_cannot():
 
 def sight(host, service="silent", control="open"):
     ports = ((5432, service), (22, control))
-    return {"vantage": host, "seen": [
-        {"address": "198.51.100.2", "port": port, "sight": seen, "alive": False} for port, seen in ports]}  # fmt: skip
+    return {
+        "vantage": host,
+        "seen": [{"address": "198.51.100.2", "port": port, "sight": seen, "alive": False} for port, seen in ports],
+    }
 
 
 def judged(state="fenced", **args):
@@ -132,10 +134,14 @@ def test_the_judgement_is_evidence_of_level_2():
 
 @pytest.mark.parametrize(
     "args",
-    [{"guards": [{**GUARD, "isolated": False}]}, {"guards": [{**GUARD, "known": False}]},
-     {"after": [sight("a"), sight("b", control="silent")]}, {"after": [sight("a"), sight("b", "open")]},
-     {"after": [sight("a"), {"vantage": "b", "seen": []}]}],
-)  # fmt: skip
+    [
+        {"guards": [{**GUARD, "isolated": False}]},
+        {"guards": [{**GUARD, "known": False}]},
+        {"after": [sight("a"), sight("b", control="silent")]},
+        {"after": [sight("a"), sight("b", "open")]},
+        {"after": [sight("a"), {"vantage": "b", "seen": []}]},
+    ],
+)
 def test_what_is_not_seen_is_an_error_and_no_fact(args):
     result = judged(**args)
     assert (result["failed"], result["reason"], result["fenced"], result["level"]) == (True, "not_fenced", False, None)

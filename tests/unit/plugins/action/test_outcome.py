@@ -98,6 +98,7 @@ def test_a_decision_with_steps_may_be_carried_out(begun):
     assert (walk["steps"]["lease"], walk["steps"]["promote"], walk["steps"]["point"]) == (["db1"], "db2", True)
     assert walk["members"] == {"db1": MEMBERS[0], "db2": MEMBERS[1]} and walk["minimum_epoch"] == 7
     assert (walk["run_id"], walk["owner"], walk["directory"]) == (begun.run_id, begun.operator, begun.directory)
+    assert walk["break_run"] == ""
     assert lines(begun) == [], "only an end is an outcome"
 
 

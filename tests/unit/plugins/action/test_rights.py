@@ -64,12 +64,14 @@ def write(tmp_path):
 def test_it_writes_the_files_and_says_what_it_does_not_know(write, tmp_path):
     result, shown = write()
     assert result["changed"] is True and "failed" not in result
-    assert [os.path.basename(path) for path in result["paths"]] == [
-        "a.pg_hba.conf", "a.sql", "db1.sudoers", "db2.sudoers", "shop.example.update-policy"]  # fmt: skip
+    written = [os.path.basename(path) for path in result["paths"]]
+    assert written == ["a.pg_hba.conf", "a.sql", "db1.sudoers", "db2.sudoers", "shop.example.update-policy"]
     assert "\nme ALL=" in (tmp_path / "rights" / "db1.sudoers").read_text()
     assert "\nyou ALL=" in (tmp_path / "rights" / "db2.sudoers").read_text()
     assert "grant orders name a.shop.example. A;" in (tmp_path / "rights" / "shop.example.update-policy").read_text()
-    assert result["unknown"] == ["services.a.fence fence_pdu: the role acme.iron.fence_pdu does not say; see its README"]
+    assert result["unknown"] == [
+        "services.a.fence fence_pdu: the role acme.iron.fence_pdu does not say; see its README"
+    ]
     assert result["unknown"][0] in shown and result["paths"][0] in shown
 
 

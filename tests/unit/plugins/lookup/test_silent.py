@@ -35,8 +35,9 @@ def ask(tmp_path):
 def test_in_a_failover_the_fences_are_asked_about_the_silent(ask):
     found = ask("fences", "shop", "failover")
     assert [(each["fence"], each["role"], each["member"]["host"]) for each in found] == [
-        ("fence_x", "a.b.fence_x", "db1"), ("fence_y", "a.b.fence_y", "db1"),
-    ]  # fmt: skip
+        ("fence_x", "a.b.fence_x", "db1"),
+        ("fence_y", "a.b.fence_y", "db1"),
+    ]
     assert (found[0]["reachable"], found[0]["units"], found[0]["ports"]) == (False, ["db.service"], [5432])
     assert ask("fences", "shop", "failover", reachable=("db1", "db2")) == []
 
@@ -49,13 +50,19 @@ def test_in_every_other_stage_about_all_members(ask):
 def test_a_silent_member_is_looked_at_from_every_other_machine_and_by_the_controller(ask):
     found = ask("witnesses", "shop", "failover")
     assert [(each["vantage"], each["member"]) for each in found] == [
-        ("db2", "db1"), ("ns0", "db1"), ("localhost", "db1"),
-    ]  # fmt: skip
+        ("db2", "db1"),
+        ("ns0", "db1"),
+        ("localhost", "db1"),
+    ]
     assert found[0]["addresses"] == ["198.51.100.11", "203.0.113.131"]
     nobody = ask("witnesses", "shop", "failover", reachable=())
     assert [(each["vantage"], each["member"]) for each in nobody] == [
-        ("ns0", "db1"), ("db2", "db1"), ("localhost", "db1"), ("ns0", "db2"), ("localhost", "db2"),
-    ]  # fmt: skip
+        ("ns0", "db1"),
+        ("db2", "db1"),
+        ("localhost", "db1"),
+        ("ns0", "db2"),
+        ("localhost", "db2"),
+    ]
     assert ask("witnesses", "shop", "assess") == ask("witnesses", "shop", "failover", reachable=("db1", "db2")) == []
 
 

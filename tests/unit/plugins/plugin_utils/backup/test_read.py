@@ -133,7 +133,12 @@ def choice(text: str, last: int = 14) -> Choice:
         (REACHED, "lsn=0/9", 14, "elsewhere"),
         (REACHED.replace("before commit of transaction 7,", 'at restore point "y",'), "name=x", 14, "elsewhere"),
         (REACHED.replace("before commit of transaction 7,", 'at restore point "x",'), "name=x", 14, ""),
-        (REACHED + "x FATAL:  recovery ended before configured recovery target was reached", "latest", 14, "ended with"),
+        (
+            REACHED + "x FATAL:  recovery ended before configured recovery target was reached",
+            "latest",
+            14,
+            "ended with",
+        ),
         (REACHED + "x PANIC:  invalid page", "2026-11-22T07:38:24Z", 14, "damage"),
         (ENDED, "latest", 14, ""),
         (ENDED, "latest", 13, "goes on to 14"),

@@ -277,6 +277,17 @@ def test_a_running_client_that_cannot_write_any_more_is_noticed(server, config) 
     assert control.start(config(), 0, 0.5)["changed"] is False, "a service that is down can still be watched"
 
 
+def test_one_that_nobody_waits_for_begins_to_write_while_its_caller_goes_on(config) -> None:
+    began = time.monotonic()
+    result = control.start(config(), 0, 10.0)
+    assert time.monotonic() - began < 0.15, "starting the interpreter alone takes longer"
+    assert (result["changed"], result["acknowledged"]) == (True, 0)
+    while not in_use(config().ledger):
+        assert time.monotonic() < began + 10
+    wait_for(Tail(config().ledger), "acknowledged")
+    assert control.stop(config().ledger)["changed"]
+
+
 def test_two_clients_cannot_write_one_ledger(config) -> None:
     one = config()
     start(one)

@@ -32,26 +32,54 @@ ADDRESS = {"db1": "198.51.100.11", "db2": "203.0.113.11", "db3": "203.0.113.12"}
 
 def primary(member: str = "db1", site: str = "dc1", **changes: Any) -> Observation:
     values: dict[str, Any] = {
-        "reachable": True, "running": True, "role": "primary", "writable": True, "position": 1000, "system_id": "7",
-        "timeline": 1, "epoch": 0, "address": ADDRESS[member], "fenced": False, "followers": {"db2": "sync"},
-    }  # fmt: skip
+        "reachable": True,
+        "running": True,
+        "role": "primary",
+        "writable": True,
+        "position": 1000,
+        "system_id": "7",
+        "timeline": 1,
+        "epoch": 0,
+        "address": ADDRESS[member],
+        "fenced": False,
+        "followers": {"db2": "sync"},
+    }
     return Observation(member, site, **(values | changes))
 
 
 def replica(member: str = "db2", site: str = "dc2", **changes: Any) -> Observation:
     values: dict[str, Any] = {
-        "reachable": True, "running": True, "role": "replica", "writable": False, "position": 1000, "lag_bytes": 0,
-        "lag_seconds": 0.0, "upstream": "db1:5432", "system_id": "7", "timeline": 1, "epoch": 0, "receiving": True,
-        "address": ADDRESS[member], "fenced": False,
-    }  # fmt: skip
+        "reachable": True,
+        "running": True,
+        "role": "replica",
+        "writable": False,
+        "position": 1000,
+        "lag_bytes": 0,
+        "lag_seconds": 0.0,
+        "upstream": "db1:5432",
+        "system_id": "7",
+        "timeline": 1,
+        "epoch": 0,
+        "receiving": True,
+        "address": ADDRESS[member],
+        "fenced": False,
+    }
     return Observation(member, site, **(values | changes))
 
 
 def crashed(member: str = "db1", site: str = "dc1", **changes: Any) -> Observation:
     values: dict[str, Any] = {
-        "reachable": True, "running": False, "role": "none", "writable": False, "system_id": "7", "timeline": 1,
-        "epoch": 0, "address": ADDRESS[member], "fenced": False, "engine": {"control_state": "in production"},
-    }  # fmt: skip
+        "reachable": True,
+        "running": False,
+        "role": "none",
+        "writable": False,
+        "system_id": "7",
+        "timeline": 1,
+        "epoch": 0,
+        "address": ADDRESS[member],
+        "fenced": False,
+        "engine": {"control_state": "in production"},
+    }
     return Observation(member, site, **(values | changes))
 
 
@@ -85,9 +113,15 @@ def steps(decision: Decision) -> list[tuple[str, str | None]]:
 def test_switchover_freezes_the_primary_before_it_promotes() -> None:
     decision = decide(view(primary(), replica(), rpo=0.0), ask("switchover", target_site="dc2"))
     assert steps(decision) == [
-        ("claim", None), ("lease", "db1"), ("lease", "db2"), ("demote", "db1"), ("promote", "db2"), ("point", None),
-        ("rejoin", "db1"), ("verify", "db2"),
-    ]  # fmt: skip
+        ("claim", None),
+        ("lease", "db1"),
+        ("lease", "db2"),
+        ("demote", "db1"),
+        ("promote", "db2"),
+        ("point", None),
+        ("rejoin", "db1"),
+        ("verify", "db2"),
+    ]
 
 
 def test_a_target_is_named_never_guessed() -> None:
@@ -102,8 +136,11 @@ def test_failover_fences_the_dead_primary_first() -> None:
 
 
 def test_target_already_primary_is_nothing_to_do() -> None:
-    there = view(replica("db1", "dc1", upstream="db2:5432"), primary("db2", "dc2", followers={"db1": "sync"}),
-                 values=(ADDRESS["db2"],))  # fmt: skip
+    there = view(
+        replica("db1", "dc1", upstream="db2:5432"),
+        primary("db2", "dc2", followers={"db1": "sync"}),
+        values=(ADDRESS["db2"],),
+    )
     for verb in ("switchover", "failover"):
         decision = decide(there, ask(verb, target_site="dc2"))
         assert decision.goal_reached, decision
@@ -156,72 +193,195 @@ SWITCHOVER = ask("switchover", target_site="dc2")
 BACKLOG = Problem("archiver_backlog", "40 segments wait", "16", "it would not stop", hint="mend it")
 
 REFUSED: list[tuple[str, View, Request, str, str, str]] = [
-    ("unreachable old primary", view(gone(), alone()), FAILOVER,
-     "old_primary_unfenced", "db1 cannot be reached", "proof"),
-    ("lag over rpo", view(crashed(), alone(lag_seconds=301.0)), FAILOVER,
-     "lag_over_rpo", "301.0 s", "300 s"),
-    ("lag unknown", view(crashed(), alone(lag_seconds=None)), FAILOVER,
-     "lag_unknown", "unknown", "known lag"),
-    ("rpo 0 never seen synchronous", view(crashed(), alone(), rpo=0.0), FAILOVER,
-     "synchronous_unproven", "never seen", "sync"),
-    ("rpo 0 seen asynchronous",
-     view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"})), FAILOVER,
-     "synchronous_unproven", "async, 9 s ago", "sync"),
-    ("rpo 0 asynchronous switchover", view(primary(followers={"db2": "async"}), replica(), rpo=0.0),
-     SWITCHOVER, "synchronous_unproven", "async", "sync"),
-    ("rpo 0 asynchronous assess", view(primary(followers={"db2": "async"}), replica(), rpo=0.0), ask("assess"),
-     "synchronous_unproven", "async", "sync"),
+    (
+        "unreachable old primary",
+        view(gone(), alone()),
+        FAILOVER,
+        "old_primary_unfenced",
+        "db1 cannot be reached",
+        "proof",
+    ),
+    ("lag over rpo", view(crashed(), alone(lag_seconds=301.0)), FAILOVER, "lag_over_rpo", "301.0 s", "300 s"),
+    ("lag unknown", view(crashed(), alone(lag_seconds=None)), FAILOVER, "lag_unknown", "unknown", "known lag"),
+    (
+        "rpo 0 never seen synchronous",
+        view(crashed(), alone(), rpo=0.0),
+        FAILOVER,
+        "synchronous_unproven",
+        "never seen",
+        "sync",
+    ),
+    (
+        "rpo 0 seen asynchronous",
+        view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"})),
+        FAILOVER,
+        "synchronous_unproven",
+        "async, 9 s ago",
+        "sync",
+    ),
+    (
+        "rpo 0 asynchronous switchover",
+        view(primary(followers={"db2": "async"}), replica(), rpo=0.0),
+        SWITCHOVER,
+        "synchronous_unproven",
+        "async",
+        "sync",
+    ),
+    (
+        "rpo 0 asynchronous assess",
+        view(primary(followers={"db2": "async"}), replica(), rpo=0.0),
+        ask("assess"),
+        "synchronous_unproven",
+        "async",
+        "sync",
+    ),
     ("no replica", view(crashed(), crashed("db2", "dc2")), FAILOVER, "no_replica", "stopped", "replica"),
-    ("target unreachable", view(crashed(), gone("db2", "dc2")), FAILOVER,
-     "target_unreachable", "no answer", "answer"),
+    ("target unreachable", view(crashed(), gone("db2", "dc2")), FAILOVER, "target_unreachable", "no answer", "answer"),
     ("other cluster", view(primary(), replica(system_id="8")), SWITCHOVER, "other_cluster", "db2=8", "one"),
-    ("other cluster, dead primary", view(crashed(), alone(system_id="8")), FAILOVER,
-     "other_cluster", "db1=7", "one"),
+    ("other cluster, dead primary", view(crashed(), alone(system_id="8")), FAILOVER, "other_cluster", "db1=7", "one"),
     ("two primaries", view(primary(), primary("db2", "dc2")), FAILOVER, "two_primaries", "db1, db2", "one"),
     ("primary alive", view(primary(), replica()), FAILOVER, "primary_alive", "db1", "no running primary"),
     ("primary seen by the replica", view(gone(), replica()), FAILOVER, "primary_seen", "db2", "no live"),
-    ("not streaming", view(primary(followers={}), replica(receiving=False)), SWITCHOVER,
-     "not_streaming", "not attached", "db1"),
+    (
+        "not streaming",
+        view(primary(followers={}), replica(receiving=False)),
+        SWITCHOVER,
+        "not_streaming",
+        "not attached",
+        "db1",
+    ),
     ("another timeline", view(primary(timeline=2), replica()), SWITCHOVER, "timeline_differs", "1", "2"),
-    ("far behind", view(primary(position=50_000_000), replica()), SWITCHOVER,
-     "lag_too_large", "49999000 bytes", "16777216 bytes"),
-    ("lag over rpo, planned", view(primary(position=2000), replica(lag_seconds=400.0)), SWITCHOVER,
-     "lag_over_rpo", "400.0 s", "300 s"),
+    (
+        "far behind",
+        view(primary(position=50_000_000), replica()),
+        SWITCHOVER,
+        "lag_too_large",
+        "49999000 bytes",
+        "16777216 bytes",
+    ),
+    (
+        "lag over rpo, planned",
+        view(primary(position=2000), replica(lag_seconds=400.0)),
+        SWITCHOVER,
+        "lag_over_rpo",
+        "400.0 s",
+        "300 s",
+    ),
     ("no primary", view(crashed(), replica()), SWITCHOVER, "no_primary", "none", "one"),
-    ("arbiter unreachable", view(crashed(), alone(), reachable=False, values=()), FAILOVER,
-     "arbiter_unreachable", "no answer", "answer"),
-    ("claim held", view(primary(), replica(), claim_run="run-2", claim_owner="ann@desk", claim_seconds_left=50.0),
-     SWITCHOVER, "claim_held", "run-2 by ann@desk", "another run"),
-    ("endpoint not pointed", view(crashed(), primary("db2", "dc2"), values=(ADDRESS["db1"],)), ask("rejoin"),
-     "endpoint_elsewhere", ADDRESS["db1"], ADDRESS["db2"]),
-    ("rejoin of the unreachable", view(gone(), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)),
-     ask("rejoin"), "member_unreachable", "no answer", "answer"),
-    ("an older timeline", view(crashed(promotion={"member": "db1", "epoch": 3, "timeline": 5}), alone()),
-     FAILOVER, "timeline_behind", "1", "5"),
-    ("newer data elsewhere", view(crashed(), alone(), alone(member="db3", site="dc3", position=2000)),
-     FAILOVER, "newer_replica", "1000", "2000"),
-    ("a smaller setting",
-     view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})), SWITCHOVER,
-     "setting_too_small", "max_connections = 50", "at least 100"),
-    ("a member nobody can see, planned", view(primary(), replica(), gone("db3", "dc2")),
-     ask("switchover", target_site="dc2"), "missing_candidate", "db3 cannot be reached", "every member"),
-    ("a problem of the primary itself",
-     view(primary(problems=(BACKLOG,)), replica()),
-     ask("switchover", target_site="dc2"), "archiver_backlog", "40 segments", "16"),
-    ("rpo 0, seen on another timeline",
-     view(crashed(), alone(timeline=2), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "sync"}, 1)), FAILOVER,
-     "synchronous_unproven", "does not count: it is of timeline 1, and db2 is on 2", "sync"),
-    ("rpo 0, seen another primary",
-     view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db3", 1000, {"db2": "sync"}, 1)), FAILOVER,
-     "synchronous_unproven", "does not count: it is of db3, and the primary that is gone was db1", "sync"),
-    ("the primary's position unknown, planned", view(primary(position=None), replica()), SWITCHOVER,
-     "lag_unknown", "unknown", "known lag"),
-    ("the target's position unknown, planned", view(primary(), replica(position=None)), SWITCHOVER,
-     "lag_unknown", "unknown", "known lag"),
-    ("an endpoint that cannot be changed", view(crashed(), alone(), problem="tsig_badkey"), FAILOVER,
-     "endpoint_problem", "tsig_badkey", "can be changed"),
+    (
+        "arbiter unreachable",
+        view(crashed(), alone(), reachable=False, values=()),
+        FAILOVER,
+        "arbiter_unreachable",
+        "no answer",
+        "answer",
+    ),
+    (
+        "claim held",
+        view(primary(), replica(), claim_run="run-2", claim_owner="ann@desk", claim_seconds_left=50.0),
+        SWITCHOVER,
+        "claim_held",
+        "run-2 by ann@desk",
+        "another run",
+    ),
+    (
+        "endpoint not pointed",
+        view(crashed(), primary("db2", "dc2"), values=(ADDRESS["db1"],)),
+        ask("rejoin"),
+        "endpoint_elsewhere",
+        ADDRESS["db1"],
+        ADDRESS["db2"],
+    ),
+    (
+        "rejoin of the unreachable",
+        view(gone(), primary("db2", "dc2", followers={}), values=(ADDRESS["db2"],)),
+        ask("rejoin"),
+        "member_unreachable",
+        "no answer",
+        "answer",
+    ),
+    (
+        "an older timeline",
+        view(crashed(promotion={"member": "db1", "epoch": 3, "timeline": 5}), alone()),
+        FAILOVER,
+        "timeline_behind",
+        "1",
+        "5",
+    ),
+    (
+        "newer data elsewhere",
+        view(crashed(), alone(), alone(member="db3", site="dc3", position=2000)),
+        FAILOVER,
+        "newer_replica",
+        "1000",
+        "2000",
+    ),
+    (
+        "a smaller setting",
+        view(primary(capacities={"max_connections": 100}), replica(capacities={"max_connections": 50})),
+        SWITCHOVER,
+        "setting_too_small",
+        "max_connections = 50",
+        "at least 100",
+    ),
+    (
+        "a member nobody can see, planned",
+        view(primary(), replica(), gone("db3", "dc2")),
+        ask("switchover", target_site="dc2"),
+        "missing_candidate",
+        "db3 cannot be reached",
+        "every member",
+    ),
+    (
+        "a problem of the primary itself",
+        view(primary(problems=(BACKLOG,)), replica()),
+        ask("switchover", target_site="dc2"),
+        "archiver_backlog",
+        "40 segments",
+        "16",
+    ),
+    (
+        "rpo 0, seen on another timeline",
+        view(crashed(), alone(timeline=2), rpo=0.0, seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "sync"}, 1)),
+        FAILOVER,
+        "synchronous_unproven",
+        "does not count: it is of timeline 1, and db2 is on 2",
+        "sync",
+    ),
+    (
+        "rpo 0, seen another primary",
+        view(crashed(), alone(), rpo=0.0, seen=LastSeen(NOW - 9, "db3", 1000, {"db2": "sync"}, 1)),
+        FAILOVER,
+        "synchronous_unproven",
+        "does not count: it is of db3, and the primary that is gone was db1",
+        "sync",
+    ),
+    (
+        "the primary's position unknown, planned",
+        view(primary(position=None), replica()),
+        SWITCHOVER,
+        "lag_unknown",
+        "unknown",
+        "known lag",
+    ),
+    (
+        "the target's position unknown, planned",
+        view(primary(), replica(position=None)),
+        SWITCHOVER,
+        "lag_unknown",
+        "unknown",
+        "known lag",
+    ),
+    (
+        "an endpoint that cannot be changed",
+        view(crashed(), alone(), problem="tsig_badkey"),
+        FAILOVER,
+        "endpoint_problem",
+        "tsig_badkey",
+        "can be changed",
+    ),
     ("no such site", view(primary(), replica()), ask("switchover", target_site="dc9"), "no_target", "dc9", "dc1, dc2"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -313,10 +473,13 @@ def test_rpo_zero_is_proven_by_the_last_sight_named_with_its_age() -> None:
     assert any("42 s ago" in line and "synchronous" in line for line in decision.evidence)
 
 
-@pytest.mark.parametrize("seen", [
-    LastSeen(NOW - 9, "db3", 1000, {"db2": "sync"}, 1),  # another primary, long ago
-    LastSeen(NOW - 9, "db1", 1000, {"db2": "sync"}, 0),  # this one, before it was promoted the last time
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "seen",
+    [
+        LastSeen(NOW - 9, "db3", 1000, {"db2": "sync"}, 1),  # another primary, long ago
+        LastSeen(NOW - 9, "db1", 1000, {"db2": "sync"}, 0),  # this one, before it was promoted the last time
+    ],
+)
 def test_a_sight_of_an_earlier_primary_proves_nothing(seen: LastSeen) -> None:
     decision = decide(view(crashed(), alone(), rpo=0.0, seen=seen), ask("failover", target_site="dc2"))
     assert rules(decision) == ["synchronous_unproven"]
@@ -324,8 +487,13 @@ def test_a_sight_of_an_earlier_primary_proves_nothing(seen: LastSeen) -> None:
 
 def test_the_endpoint_names_the_old_primary_before_any_record() -> None:
     """Clients were sent to db3: it is the one that may still serve, whoever was seen or promoted before."""
-    seen = view(crashed(), alone(), gone("db3", "dc2"), values=(ADDRESS["db3"],),
-                seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"}))  # fmt: skip
+    seen = view(
+        crashed(),
+        alone(),
+        gone("db3", "dc2"),
+        values=(ADDRESS["db3"],),
+        seen=LastSeen(NOW - 9, "db1", 1000, {"db2": "async"}),
+    )
     assert view_old(seen) == "db3"
     assert rules(decide(seen, FAILOVER)) == ["old_primary_unfenced"]
     strange = dataclasses.replace(seen.endpoints[0], values=("198.51.100.99",))
@@ -373,9 +541,7 @@ def test_of_two_endpoints_the_silent_one_is_waived_and_found_by_the_next_run() -
     assert again.goal_reached and "not switched: other.example.; next: run failover again" in again.redundancy
     back = dataclasses.replace(OTHER, reachable=True, problem="", values=(ADDRESS["db1"],))
     found = decide(dataclasses.replace(after, endpoints=(after.endpoints[0], back)), FAILOVER)
-    assert steps(found) == [
-        ("claim", None), ("lease", "db1"), ("lease", "db2"), ("point", None), ("verify", "db2")
-    ]  # fmt: skip
+    assert steps(found) == [("claim", None), ("lease", "db1"), ("lease", "db2"), ("point", None), ("verify", "db2")]
 
 
 def test_a_drill_exercises_a_service_that_moves() -> None:

@@ -23,9 +23,22 @@ NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC).timestamp()
 RUN = "20261122T032900Z-3f9a"
 GONE = Observation("db1", "dc1", address="198.51.100.11")
 ALONE = Observation(
-    "db2", "dc2", reachable=True, running=True, role="replica", writable=False, position=1000, lag_bytes=None,
-    lag_seconds=1.0, upstream="db1:5432", system_id="7", timeline=1, epoch=0, receiving=False, address="203.0.113.11",
-)  # fmt: skip
+    "db2",
+    "dc2",
+    reachable=True,
+    running=True,
+    role="replica",
+    writable=False,
+    position=1000,
+    lag_bytes=None,
+    lag_seconds=1.0,
+    upstream="db1:5432",
+    system_id="7",
+    timeline=1,
+    epoch=0,
+    receiving=False,
+    address="203.0.113.11",
+)
 ON = Evidence("db1", "fence_agent", "on", None, True, 3, "fence_lab db1 is on", NOW)
 OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "fence_lab db1 is off", NOW)
 DEAF = Evidence("db1", "fence_agent", "unknown", None, False, None, "fence_lab db1 gave no answer within 10 s", NOW)
@@ -156,9 +169,16 @@ def test_whoever_sees_the_database_answer_vetoes_and_is_named() -> None:
 
 def test_assess_finds_a_device_that_switches_another_machine() -> None:
     primary = dataclasses.replace(
-        GONE, reachable=True, running=True, role="primary", writable=True, position=1000, system_id="7", timeline=1,
+        GONE,
+        reachable=True,
+        running=True,
+        role="primary",
+        writable=True,
+        position=1000,
+        system_id="7",
+        timeline=1,
         followers={"db2": "async"},
-    )  # fmt: skip
+    )
     follows = dataclasses.replace(ALONE, receiving=True)
     healthy = {"db1": primary, "db2": follows}
     assert not decide(view(ON, observed=healthy), ask("assess")).refused

@@ -36,10 +36,29 @@ def record(age: float | None = 252.0, epoch: int | None = 7, run: str = "run-old
 
 def view(here: Any = None, lost: Any = None, moved: Any = None, hold_off: float = HOLD_OFF, epoch: int = 7) -> View:
     """db2 was promoted and has crashed, db1 could take over again; who still tells of the promotion differs."""
-    db1 = Observation("db1", "dc1", running=True, role="replica", writable=False, receiving=False, lag_seconds=1.0,
-                      address="198.51.100.11", promotion=here, **HERE)  # fmt: skip
-    db2 = Observation("db2", "dc2", running=False, role="none", writable=False, address="203.0.113.11",
-                      promotion=lost, engine={"control_state": "in production"}, **HERE)  # fmt: skip
+    db1 = Observation(
+        "db1",
+        "dc1",
+        running=True,
+        role="replica",
+        writable=False,
+        receiving=False,
+        lag_seconds=1.0,
+        address="198.51.100.11",
+        promotion=here,
+        **HERE,
+    )
+    db2 = Observation(
+        "db2",
+        "dc2",
+        running=False,
+        role="none",
+        writable=False,
+        address="203.0.113.11",
+        promotion=lost,
+        engine={"control_state": "in production"},
+        **HERE,
+    )
     service = Service("shop", 300.0, {"db1": "dc1", "db2": "dc2"}, "dc1", (NAME,), hold_off_seconds=hold_off)
     endpoint = EndpointView(NAME, reachable=True, values=("203.0.113.11",), epoch=epoch, moved=moved)
     return View(service, {"db1": db1, "db2": db2}, (endpoint,))

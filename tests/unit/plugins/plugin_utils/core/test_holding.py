@@ -34,12 +34,28 @@ def lease(run: str = "gone", left: int = 200, acted: int | None = 60) -> dict[st
 
 def view(*, claim: str | None = None, left: float = 240.0, **leases: Any) -> View:
     """A healthy service of three members; each may carry a lease, or `None` for a member that gives no answer."""
-    db1 = Observation("db1", "dc1", role="primary", writable=True, followers={"db2": "async", "db3": "async"},
-                      address="198.51.100.11", **HERE)  # fmt: skip
+    db1 = Observation(
+        "db1",
+        "dc1",
+        role="primary",
+        writable=True,
+        followers={"db2": "async", "db3": "async"},
+        address="198.51.100.11",
+        **HERE,
+    )
     seen = {"db1": db1}
     for number, name in enumerate(("db2", "db3"), 11):
-        seen[name] = Observation(name, "dc2", role="replica", writable=False, receiving=True, lag_seconds=0.0,
-                                 upstream="db1:5432", address=f"203.0.113.{number}", **HERE)  # fmt: skip
+        seen[name] = Observation(
+            name,
+            "dc2",
+            role="replica",
+            writable=False,
+            receiving=True,
+            lag_seconds=0.0,
+            upstream="db1:5432",
+            address=f"203.0.113.{number}",
+            **HERE,
+        )
     for name, value in leases.items():
         silent = Observation(name, SITES[name], address=seen[name].address)
         seen[name] = silent if value is None else dataclasses.replace(seen[name], lease=value)
@@ -109,8 +125,11 @@ def test_a_member_that_cannot_be_asked_may_carry_on_for_it() -> None:
     assert "wait 240 s" in decision.refusals[0].hint
     proven = dataclasses.replace(view(claim="gone", db3=None), evidence={"db3": (OFF,)})
     assert move(proven, waive=("missing_candidate",)).steps
-    weak = dataclasses.replace(proven, service=dataclasses.replace(proven.service, min_level=3),
-                               evidence={"db3": (dataclasses.replace(OFF, state="isolated", level=2),)})  # fmt: skip
+    weak = dataclasses.replace(
+        proven,
+        service=dataclasses.replace(proven.service, min_level=3),
+        evidence={"db3": (dataclasses.replace(OFF, state="isolated", level=2),)},
+    )
     assert rules(move(weak, waive=("missing_candidate",))) == ["holder_unproven"]
 
 

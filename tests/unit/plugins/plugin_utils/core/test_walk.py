@@ -16,12 +16,28 @@ def laid_out(*steps: tuple[StepName, str | None]) -> dict[str, typing.Any]:
 
 def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
     assert laid_out(
-        ("claim", None), ("lease", "db1"), ("lease", "db2"), ("fence", "db3"), ("demote", "db1"), ("promote", "db2"),
-        ("point", None), ("rejoin", "db3"), ("rejoin", "db1"), ("verify", "db2"),
+        ("claim", None),
+        ("lease", "db1"),
+        ("lease", "db2"),
+        ("fence", "db3"),
+        ("demote", "db1"),
+        ("promote", "db2"),
+        ("point", None),
+        ("rejoin", "db3"),
+        ("rejoin", "db1"),
+        ("verify", "db2"),
     ) == {
-        "lease": ["db1", "db2"], "fence": ["db3"], "rejoin": ["db3", "db1"], "demote": "db1", "promote": "db2",
-        "verify": "db2", "point": True, "release": [], "tries": [], "releases": [],
-    }  # fmt: skip
+        "lease": ["db1", "db2"],
+        "fence": ["db3"],
+        "rejoin": ["db3", "db1"],
+        "demote": "db1",
+        "promote": "db2",
+        "verify": "db2",
+        "point": True,
+        "release": [],
+        "tries": [],
+        "releases": [],
+    }
 
 
 def test_each_fence_of_a_member_is_one_try_in_order() -> None:

@@ -19,18 +19,24 @@ def loaded(fence):
         "sites": {"dc1": {"use": "preferred"}, "dc2": {"use": "recovery", "standby": "hot"}},
         "functions": {"f": {"tier": 1, "objectives": {"rto": "1h", "rpo": "5m"}}},
         "services": {
-            "s": {"function": "f", "members": ["db1", "db2"], "fence": fence,
-                  "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/main"}}
+            "s": {
+                "function": "f",
+                "members": ["db1", "db2"],
+                "fence": fence,
+                "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/main"},
+            }
         },
-    }  # fmt: skip
+    }
     return load_plan(plan)
 
 
 def test_fences_are_tried_in_the_order_of_the_plan_each_under_its_own_name():
     written = {"fence": [{"role": AGENT, "agent": "fence_a"}, {"role": SYSTEMD}, {"role": AGENT, "agent": "fence_b"}]}
     assert [(each["name"], each.get("agent")) for each in fences(written)] == [
-        ("fence_agent", "fence_a"), ("fence_systemd", None), ("fence_agent_2", "fence_b"),
-    ]  # fmt: skip
+        ("fence_agent", "fence_a"),
+        ("fence_systemd", None),
+        ("fence_agent_2", "fence_b"),
+    ]
     assert fences({"fence": {"role": SYSTEMD}}) == [{"role": SYSTEMD, "name": "fence_systemd"}]
     assert fences({}) == fences({"fence": None}) == []
 
@@ -67,8 +73,11 @@ def test_a_plan_with_a_list_of_fences_is_a_plan():
         ([{"role": SYSTEMD, "min_level": -1}], "services.s.fence[0].min_level"),
         ({"role": SYSTEMD, "min_level": "2"}, "services.s.fence.min_level"),
         ([{"role": "continuity.dr.endpoint_rfc2136"}], "services.s.fence[0].role"),
-        ([{"role": AGENT, "agnet": "fence_x", "members": {}}], 'services.s.fence[0].agnet: unknown key (did you mean "agent"?)'),
+        (
+            [{"role": AGENT, "agnet": "fence_x", "members": {}}],
+            'services.s.fence[0].agnet: unknown key (did you mean "agent"?)',
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_fence_is_named_by_its_place(fence, told):
     assert any(told in error for error in loaded(fence).errors), loaded(fence).errors

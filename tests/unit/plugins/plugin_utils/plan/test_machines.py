@@ -24,8 +24,11 @@ GROUPS = {
 
 
 def service(*members, **other):
-    return {"members": [{"host": member} if isinstance(member, str) else member for member in members],
-            "endpoints": [], **other}  # fmt: skip
+    return {
+        "members": [{"host": member} if isinstance(member, str) else member for member in members],
+        "endpoints": [],
+        **other,
+    }
 
 
 def found(services, groups=None):

@@ -69,12 +69,12 @@ def test_the_correct_plan_breaks_no_rule(plan):
         ),
         (f"{DB}.endpoints", [], f"{DB}.canary: writes through an endpoint, and there is none; allowed: endpoints"),
         (f"{DB}.endpoints[0].role", "continuity.dr.fence_systemd", "is no endpoint role"),
-        (f"{DB}.engine.custer", "15/x", f'{DB}.engine.custer: unknown key (did you mean "cluster"?)') ,
+        (f"{DB}.engine.custer", "15/x", f'{DB}.engine.custer: unknown key (did you mean "cluster"?)'),
         (f"{DB}.members[1].prot", 1, f'{DB}.members[1].prot: unknown key (did you mean "port"?)'),
         (f"{DB}.endpoints[0].authoritatives", [], f'{DB}.endpoints[0].authoritatives: unknown key (did you mean "a'),
         (f"{DB}.backup.evry", "5m", f'{DB}.backup.evry: unknown key (did you mean "every"?)'),
     ],
-)  # fmt: skip
+)
 def test_refused(changed, path, value, told):
     if path.endswith("evry"):
         changed(f"{DB}.backup.every", "(removed)")

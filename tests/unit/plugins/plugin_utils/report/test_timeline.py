@@ -62,6 +62,16 @@ def test_a_phase_without_an_entry_is_unknown_and_its_time_goes_to_the_next():
     }
 
 
+def test_what_was_armed_ended_when_it_acted_and_not_when_its_step_collected_it():
+    entries, times = entries_of(("demote", 1.2), ("promote", 2.0), ("point", 3.0))
+    for entry, acted in zip(entries, (None, 1.3, 1.4), strict=True):
+        entry["monotonic_ns"] = round(times[entry["seq"]] * 1e9)
+        entry["data"] = {"armed_monotonic_ns": round(acted * 1e9)} if acted else {}
+    found = phases(entries, times, trigger="planned", began=0.5, window=Window(1.0, 1.5))
+    told = {name: seconds for name, seconds in found.items() if seconds}
+    assert told == pytest.approx({"fence": 0.2, "promote": 0.1, "redirect": 0.1, "client": 0.1})
+
+
 def test_what_comes_after_a_phase_does_not_move_its_end():
     entries, times = entries_of(("decide", 1.0), ("fence", 2.0), ("promote", 3.0), ("claim", 3.5), ("decide", 3.6))
     found = phases(entries, times, trigger="real", began=0.5, window=Window(0.0, 4.0))

@@ -39,7 +39,12 @@ def task(history):
             "restore_directory": str(history.home / "restored"),
             "verification": ["select count(*) = 200 from orders"],
         }
-        given = {"service": "shop", "member": history.member("db1", **own), "backup": {**places, **dict(backup)}, **args}
+        given = {
+            "service": "shop",
+            "member": history.member("db1", **own),
+            "backup": {**places, **dict(backup)},
+            **args,
+        }
         step = made(action, given, FakeConnection(answer), check_mode=check_mode)
         return step.run(task_vars={"ansible_facts": {}, "inventory_hostname": "shop"})
 
@@ -92,7 +97,7 @@ def test_a_restore_is_a_fact_and_a_failed_one_has_its_reason(task, history):
         (Restore, {"backup": {"verification": ["\\! rm"]}}, "verification[0]"),
         (Backup, {"backup": {"full_every": "0s"}}, "full_every 0s: give more than 0s"),
         (Backup, {"backup": {"stanza": "a b"}}, "stanza 'a b'"),
-        (Info, {"backup": {"repositories": [{"key": 0}]}}, "key '0'"),
+        (Info, {"backup": {"repositories": [{"key": 0}]}}, "key 0"),
         (Restore, {"backup": {"restore_directory": "/var/../etc"}}, "aside '/var/../etc'"),
         (Restore, {"member": {"host": "db1", "cluster": "15/main", "data_directory": "/srv/a"}}, None),
     ],
@@ -102,7 +107,9 @@ def test_what_cannot_be_meant_is_told_with_its_field(task, history, action, args
         args = {**args, "backup": {"restore_directory": "/srv/a/restored"}}
         said = "is or holds the data directory"
         backup = args.pop("backup")
-        step = made(action, {"service": "shop", "backup": {"stanza": "s", "repositories": [{"key": 1}], **backup}, **args})
+        step = made(
+            action, {"service": "shop", "backup": {"stanza": "s", "repositories": [{"key": 1}], **backup}, **args}
+        )
         result = step.run(task_vars={"ansible_facts": {}, "inventory_hostname": "shop"})
     else:
         result = task(action, **args)

@@ -7,17 +7,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 
-import backup_controls
 import pytest
 from backup_controls import CONTROLS, Control
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup import prove, restore
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
-
-REPORT = Path(__file__).resolve().parents[6] / "build" / "restore-drill" / "controls.json"
 
 
 @pytest.fixture
@@ -41,14 +37,6 @@ def damaged(history):
     shutil.rmtree(copies, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def seen():
-    """What each control was met with; at the end a report of the drill's form."""
-    rows: list[dict[str, str]] = []
-    yield rows
-    backup_controls.report(rows, REPORT)
-
-
 def met(history, control: Control, repository: int, config: str, wanted) -> str:
     """The rule or the reason that a restore ends with; `restored` when nothing stood in its way."""
     target = control.restore_to
@@ -67,22 +55,22 @@ def met(history, control: Control, repository: int, config: str, wanted) -> str:
 
 @pytest.mark.parametrize("repository", [1, 2])
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
-def test_a_control_is_met_with_its_own_reason(history, damaged, seen, wanted, control, repository):
+def test_a_control_is_met_with_its_own_reason(history, damaged, drilled, wanted, control, repository):
     before = (history.sql("select count(*) from canary"), history.sql("select pg_postmaster_start_time()"))
     config = damaged(control, repository)
     found = met(history, control, repository, config, wanted)
-    seen.append({"name": control.name, "copy": str(repository), "expected": control.expected, "seen": found})
+    row = {"name": control.name, "copy": repository, "expected": control.expected, "seen": found}
+    drilled["controls"].append(row)
     assert found == control.expected
     assert (history.sql("select count(*) from canary"), history.sql("select pg_postmaster_start_time()")) == before
     assert not history.restorer().ask().restore or history.restorer().ask().restore["phase"] != "proven"
 
 
-@pytest.mark.parametrize("repository", [1, 2])
 @pytest.mark.parametrize("control", [each for each in CONTROLS if each.verify], ids=lambda control: control.name)
-def test_verify_finds_the_damage_in_the_files(history, damaged, control, repository):
-    config = damaged(control, repository)
+def test_verify_finds_the_damage_in_the_files(history, damaged, control):
+    config = damaged(control, 2)
     with pytest.raises(MemberError) as failed:
-        history.maker(config=config).verified([repository])
+        history.maker(config=config).verified([2])
     assert failed.value.reason == "backup_damaged" and control.verify in str(failed.value)
 
 
