@@ -13,7 +13,11 @@ INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_DISPLAY_INCLUDED_HOSTS=false
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
 SCENARIOS ?=
+# In CI the faults that it has time for.
+FAULTS ?= $(if $(CONTINUITY_CI),--core)
 PYTEST_ARGS ?= -q
+# Unit tests share nothing: as many at once as there are cores (0: in this process, for a debugger).
+WORKERS ?= auto
 BENCH_ROUNDS ?= 5
 BENCH_CASES ?=
 STAGES ?= lint types unit docs-lint docs build sanity importer unit-oldest lab molecule verbs consumer
@@ -87,10 +91,10 @@ test: $(DEV) collection  ## everything, fast things first, with the time of each
 	python tests/tools/stages.py $(STAGES)
 
 unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
-	python -m pytest $(PYTEST_ARGS)
+	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
-	tests/tools/oldest .venv-oldest 3.11 $(PYTEST_ARGS)
+	tests/tools/oldest .venv-oldest 3.11 -n $(WORKERS) $(PYTEST_ARGS)
 
 molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
 	python tests/tools/scenarios.py $(SCENARIOS)
@@ -100,6 +104,11 @@ verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbe
 
 consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)
+
+.PHONY: faults
+# All kill points and schedules take longer than CI has: there two kill points are tried, where faults are named none.
+faults: lab $(DEV)  ## break things in the lab while oracles watch, an hour (FAULTS="F01 F12", FAULTS=--core: 4 minutes)
+	tests/tools/faults $(FAULTS)
 
 .PHONY: bench bench-guard
 bench: lab  ## the collection and its peers side by side, half an hour (BENCH_ROUNDS=1 BENCH_CASES="floor_planned ...")

@@ -25,7 +25,7 @@ from typing import Any
 
 import harness
 import pytest
-import story  # noqa: E402 the path above comes first
+import story
 import testinfra
 from testinfra.host import Host
 

@@ -14,6 +14,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.hold_off import newest_record
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Request
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 
 class ActionModule(Step):
@@ -33,7 +34,7 @@ class ActionModule(Step):
         spine.write_run(current)
         if not self.check_mode:
             spine.remember(current, args["service"], view.primary)
-        why_not = self._why_not_now(current, task_vars)
+        why_not = self._why_not_now(current, task_vars, view)
         if why_not:
             return self._nothing(args, why_not)
         request = spine.request_of(current, args["verb"], time.time())
@@ -57,11 +58,13 @@ class ActionModule(Step):
         facts["continuity_pending"] = self.check_mode and (bool(decision.steps) or "continuity_baseline" in facts)
         return {"changed": False, "decision": data, "ansible_facts": facts}
 
-    def _why_not_now(self, current: run.Run, task_vars: Mapping[str, Any]) -> str:
+    def _why_not_now(self, current: run.Run, task_vars: Mapping[str, Any], view: View) -> str:
         """Why a later stage of a composed verb is not decided at all, or nothing."""
         facts = task_vars.get("ansible_facts") or {}
         if self.check_mode and facts.get("continuity_pending"):
             return "is decided when the stage before it has been carried out"
+        if current.verb == "failback" and self.stage(task_vars) == "rejoin":
+            return self._cut_off(current, view)
         if current.verb == "drill" and self.stage(task_vars) != "baseline":
             # A drill that could not begin must not turn into the real thing. One that began is brought to its end,
             # however its stages went: what was broken or moved away has to come back
@@ -69,6 +72,16 @@ class ActionModule(Step):
             refused = (facts.get("continuity_baseline") or {}).get("refused", True)
             if refused or not (injected or task_vars.get("continuity_drill_begun")):
                 return "is left out: the drill could not begin"
+        return ""
+
+    @staticmethod
+    def _cut_off(current: run.Run, view: View) -> str:
+        """Where the move of a failback was cut off it is finished first, or says why it cannot be."""
+        if not view.primaries:
+            return "is left to the move: no primary runs"
+        home = view.target(spine.request_of(current, "failback", time.time()))
+        if view.primary is home and home and not view.endpoints_hold(home.address):
+            return f"is left to the move: clients are not sent to {home.member} yet"
         return ""
 
     def _nothing(self, args: Mapping[str, Any], why: str) -> dict[str, Any]:

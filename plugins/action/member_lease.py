@@ -32,8 +32,12 @@ class ActionModule(Step):
         output = self.execute(script, timeout=5)
         self.raise_if_refused(output, mine)
         if output.rc != 0:
+            said = [
+                line.removeprefix("@@failed ") for line in output.stdout.splitlines() if line.startswith("@@failed ")
+            ]
+            why = said[0] if said else output.stdout.strip() or output.stderr.strip()
             raise StepFailed(
-                f"{self._host()}: the lease could not be written: {output.stdout.strip() or output.stderr.strip()}. "
+                f"{self._host()}: the lease could not be written: {why}. "
                 f"{lease.STATE_DIRECTORY} must exist and belong to the login",
                 reason="lease_failed",
             )

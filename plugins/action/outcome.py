@@ -18,6 +18,8 @@ LEFT_BEHIND = (
     "continuity_demoted",
     "continuity_promoted",
     "continuity_rejoined",
+    "service_freezing",
+    "continuity_endpoint_pointed",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ class ActionModule(Step):
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         try:
             directory = self._directory(args["run_directory"], task_vars)
-            made = report.build(directory, allow_degraded=args["allow_degraded"], inventory=_inventory())
+            sources = run.as_typed(context.CLIARGS.get("inventory") or ())
+            made = report.build(directory, allow_degraded=args["allow_degraded"], inventory=sources)
             paths = report.write(made, directory, [each for each in args["formats"] if each != "html"])
             path = str(directory / "report.html") if "html" in args["formats"] else paths.get("markdown", paths["json"])
             found = report.history(directory.parent) if args["compare"] else report.History()
@@ -63,9 +63,3 @@ class ActionModule(Step):
 
 def _short(service: Mapping[str, Any]) -> dict[str, Any]:
     return {key: service[key] for key in ("service", "verdict", "fails", "reasons", "next_command")}
-
-
-def _inventory() -> list[str]:
-    """What `-i` was in this run, relative where it lies below the current directory: the next command can be copied."""
-    sources = [str(source) for source in context.CLIARGS.get("inventory") or ()]
-    return [os.path.relpath(each) if each.startswith(os.getcwd() + os.sep) else each for each in sources]

@@ -27,6 +27,8 @@ class ActionModule(Step):
 
     def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         units, ports, service = args["units"], args["ports"], args["service"]
+        if not units and args["state"] != "proven":
+            raise StepFailed("units: name at least one; without any nothing can be proven", reason="bad_input")
         lease = self.lease_of(args)
         if self.check_mode or args["state"] == "proven":
             must = args["state"] == "proven" and args["required"]

@@ -15,6 +15,7 @@ notes:
 attributes:
   check_mode:
     description: Can run in check mode and tell what it would do, without changing anything.
+    support: full
   diff_mode:
     description: Returns what changes, before and after, in diff mode.
     support: none

@@ -1,11 +1,12 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the modules of the network fence have in common."""
+"""What the modules of the fences have in common."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
+    # Of the network fence's: who is isolated.
     TARGET = r"""
 options:
   service:
@@ -27,4 +28,16 @@ options:
     type: list
     elements: int
     required: true
+"""
+
+    # Each module adds to `source` its own name as the default.
+    EVIDENCE = r"""
+options:
+  required:
+    description: With O(state=proven), fail unless the proof is there.
+    type: bool
+    default: true
+  source:
+    description: The name under which the evidence is kept; a plan with several fences tells them apart by it.
+    type: str
 """

@@ -35,17 +35,12 @@ _raw:
   elements: raw
 """
 
-import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import run
-
-CONTROLLER = "localhost"
-#: Stages in which nobody waits for what a fence says of a member that answers.
-SHORT = ("failover", "switchover")
+from ansible_collections.continuity.dr.plugins.plugin_utils import questions, run
 
 
 class LookupModule(LookupBase):
@@ -54,59 +49,5 @@ class LookupModule(LookupBase):
         current = run.current()
         if current is None or name not in current.services:
             return [[]]
-        service = current.services[name]
-        hostvars = (variables or {}).get("hostvars") or {}
-        seen = {member["host"]: _seen(hostvars, name, member) for member in service["members"]}
-        if what == "witnesses":
-            return [_witnesses(service, seen) if stage == "failover" else []]
-        return [_questions(service, seen, stage)]
-
-
-def _seen(hostvars: Mapping[str, Any], name: str, member: Mapping[str, Any]) -> dict[str, Any]:
-    """What this stage observed of a member, as far as a fence must know it."""
-    facts = (hostvars[member["host"]].get("ansible_facts") or {}).get("continuity_observed") or {}
-    said = facts.get(name) or {}
-    engine = said.get("engine") or {}
-    ports = engine.get("ports") or [int(member.get("port") or 5432)]
-    return {
-        "member": dict(member),
-        "reachable": bool(said.get("reachable")),
-        "units": engine.get("units") or [],
-        "ports": ports,
-    }
-
-
-def _questions(service: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]], stage: str) -> list[dict[str, Any]]:
-    return [
-        {"fence": fence["name"], "role": fence["role"], **each}
-        for each in seen.values()
-        for fence in service.get("fences") or ()
-        if stage not in SHORT or not each["reachable"]
-    ]
-
-
-def _witnesses(service: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    hosts = [host for host, each in seen.items() if each["reachable"]]
-    hosts += [host for host in (*(service.get("witnesses") or ()), CONTROLLER) if host not in hosts]
-    return [
-        {"vantage": host, "member": name, "addresses": addresses, "ports": each["ports"]}
-        for name, each in seen.items()
-        if not each["reachable"]
-        for addresses in [_addresses(each["member"])]
-        for host in hosts
-        if host != name and addresses
-    ]
-
-
-def _addresses(member: Mapping[str, Any]) -> list[str]:
-    """Where the service would answer. A name is nothing to look at: what it leads to may be another machine."""
-    found = dict.fromkeys(str(member.get(key) or "") for key in ("address", "replication_address"))
-    return [address for address in found if _is_address(address)]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        asked = questions.for_witnesses if what == "witnesses" else questions.for_fences
+        return [asked(current.services[name], (variables or {}).get("hostvars") or {}, stage)]

@@ -25,14 +25,19 @@ options:
       - What to give back.
       - V(services) are the service hosts in the order of their dependency waves; V(members) are the machines of all
         of them; V(everything) is both, machines first.
+      - V(asking) are the services that have to ask a fence or a witness about a member, in O(stage). Where nobody has
+        to, it is a pattern that matches no host, and Ansible leaves the play out.
       - V(waves) is the number of services in each wave, which is what C(serial) takes.
     type: str
     required: true
-    choices: [services, members, everything, waves]
+    choices: [services, members, everything, asking, waves]
   verb:
     description: The verb that is run. All plays of a run name the same.
     type: str
     required: true
+  stage:
+    description: The part of the verb that asks, for V(asking).
+    type: str
 notes:
   - "Inputs are extra variables: C(scope) (a service, a function, a tier as C(tier-1), a site, V(all), or several with
     commas), C(target_site), C(source_site), C(reason), C(accept_data_loss) (a duration, the longest time whose
@@ -90,21 +95,25 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_setting
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import without_secrets
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import allowed_degraded
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import (
     Inventory,
     NotFilledIn,
     whole_run,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.questions import for_fences, for_witnesses
 
 PLAN = "continuity_plan"
 SERVICE = "continuity_service"
+#: No host, and no warning that a host is not there.
+NOBODY = ["localhost", "!localhost"]
 UNFILLED = (AnsibleError, TemplateError)  # an undefined variable inside of a mapping is met late, as Jinja's own error
 
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
-        wanted = {"services", "members", "everything", "waves"}
+        wanted = {"services", "members", "everything", "asking", "waves"}
         if len(terms) != 1 or terms[0] not in wanted:
             raise AnsibleError(
                 f"whole_run: give one of {', '.join(sorted(wanted))}, not {', '.join(terms) or 'nothing'}"
@@ -112,6 +121,8 @@ class LookupModule(LookupBase):
         if context.CLIARGS.get("syntax"):
             return [[]]  # a syntax check has no inventory and runs nothing
         started = self._begun(str(self.get_option("verb")), variables or {})
+        if terms[0] == "asking":
+            return [self._asking(started, variables or {})]
         services, members = list(started.services), _members(started)
         return [
             {
@@ -121,6 +132,15 @@ class LookupModule(LookupBase):
                 "waves": wave_sizes(list(started.services.values())),
             }[terms[0]]
         ]
+
+    def _asking(self, started: runs.Run, variables: Mapping[str, Any]) -> list[str]:
+        hostvars = variables.get("hostvars") or _live_hostvars(self._loader)
+        stage = str(self.get_option("stage"))
+        return [
+            name
+            for name, service in started.services.items()
+            if for_fences(service, hostvars, stage) or for_witnesses(service, hostvars, stage)
+        ] or NOBODY
 
     def _begun(self, verb: str, variables: Mapping[str, Any]) -> runs.Run:
         """The run of this process; the first play begins it, later ones (and workers) find it."""
@@ -146,6 +166,8 @@ class LookupModule(LookupBase):
                 check_mode=bool(context.CLIARGS.get("check")),
                 run_id=extra.get("continuity_run_id"),
                 runs_directory=extra.get("continuity_runs_dir"),
+                allow_degraded=allowed_degraded(extra),
+                inventory=inventory.sources,
             )
         except ValueError as error:
             raise AnsibleError(str(error)) from None

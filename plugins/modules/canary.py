@@ -165,9 +165,6 @@ options:
     description: With O(state=stopped), delete the rows of this run from the table. It needs the DELETE grant.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
 notes:
   - In check mode no client is started or stopped, no row is written and nothing is measured.
   - The ledger and the measurements stay below O(directory) when the run is over, with the mode 0640.

@@ -24,16 +24,13 @@ options:
     type: str
     choices: [assess, switchover, failover, rejoin, failback]
     required: true
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.service#role) takes the steps that were decided.
 seealso:
   - plugin: continuity.dr.whole_run
     plugin_type: lookup
-  - plugin: continuity.dr.service
-    plugin_type: role
 """
 
 EXAMPLES = r"""

@@ -12,20 +12,14 @@ description:
     and the claim beside the record.
   - A server that does not answer, a key that is not accepted or a guard that cannot be read is data in the result,
     not a failure; only options that cannot be right fail. Every wait is bounded. Nothing is changed.
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
 extends_documentation_fragment:
   - continuity.dr.dns
   - continuity.dr.dns.record
   - continuity.dr.dns.authoritative
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.endpoint_rfc2136#role) does the same as its entry point C(observe).
 seealso:
-  - plugin: continuity.dr.endpoint_rfc2136
-    plugin_type: role
-    description: The same as an entry point, C(observe).
   - module: continuity.dr.dns_switch
   - module: continuity.dr.dns_claim
 """

@@ -71,18 +71,12 @@ options:
         by deleting a value that cannot exist, so a missing right shows before anything is stopped.
     type: str
     choices: [A, AAAA, CNAME, TXT]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
 extends_documentation_fragment:
   - continuity.dr.dns
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.lease#role) takes claim and leases together, as the verbs do.
 seealso:
-  - plugin: continuity.dr.lease
-    plugin_type: role
-    description: Claim and leases together, as the verbs take them.
   - module: continuity.dr.dns_switch
   - module: continuity.dr.dns_answer_info
 """

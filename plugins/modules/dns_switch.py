@@ -84,8 +84,6 @@ options:
     type: float
     default: 30.0
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
 extends_documentation_fragment:
@@ -93,10 +91,9 @@ extends_documentation_fragment:
   - continuity.dr.dns.record
   - continuity.dr.dns.authoritative
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.endpoint_rfc2136#role) does the same as its entry points C(point) and C(verify).
 seealso:
-  - plugin: continuity.dr.endpoint_rfc2136
-    plugin_type: role
-    description: The same as entry points, C(point) and C(verify).
   - module: continuity.dr.dns_claim
   - module: continuity.dr.dns_answer_info
 """

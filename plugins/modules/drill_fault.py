@@ -33,9 +33,6 @@ options:
     description: The member it hits, by its name in the inventory.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
 seealso:

@@ -61,17 +61,11 @@ options:
     default: 10
   required:
     description: With O(state=proven), fail unless the member is off.
-    type: bool
-    default: true
   source:
-    description: The name under which the evidence is kept; a plan with several fences tells them apart by it.
-    type: str
     default: fence_agent
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+  - continuity.dr.fence.evidence
 notes:
   - The same options for every member belong into O(options), what differs into O(devices).
 """

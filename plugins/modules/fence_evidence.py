@@ -40,9 +40,6 @@ options:
     description: What was read back, in one line.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
 """

@@ -36,17 +36,11 @@ options:
     required: true
   required:
     description: Fail unless the member is isolated.
-    type: bool
-    default: true
   source:
-    description: The name under which the evidence is kept; a plan with several fences tells them apart by it.
-    type: str
     default: fence_network
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+  - continuity.dr.fence.evidence
   - continuity.dr.fence.target
 """
 

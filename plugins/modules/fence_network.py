@@ -22,9 +22,6 @@ options:
     type: str
     choices: [fenced, proven, released]
     required: true
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.fence.target

@@ -29,9 +29,6 @@ options:
       - The default is a question that PostgreSQL answers before any login; servers that greet first are seen as well.
     type: str
     default: 00 00 00 08 04 d2 16 2f
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.fence.target

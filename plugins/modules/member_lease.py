@@ -59,15 +59,11 @@ options:
     description: >-
       The service's newest promotion record, kept on this member with O(state=released) unless it knows a newer one.
     type: dict
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.lease#role) takes claim and leases together, as the verbs do.
 seealso:
-  - plugin: continuity.dr.lease
-    plugin_type: role
-    description: Claim and leases together, as the verbs take them.
   - module: continuity.dr.dns_claim
 """
 

@@ -37,9 +37,6 @@ options:
     description: Further facts for the journal.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
 """

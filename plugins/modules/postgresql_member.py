@@ -69,17 +69,13 @@ options:
       they run as a unit of systemd that goes on when the controller dies.
     type: float
     default: 30
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.postgresql
   - continuity.dr.postgresql.lease
+notes:
+  - The role P(continuity.dr.engine_postgresql#role) has the same as entry points, in the order that a move needs.
 seealso:
-  - plugin: continuity.dr.engine_postgresql
-    plugin_type: role
-    description: The same as entry points, in the order that a move needs.
   - module: continuity.dr.postgresql_member_info
 """
 

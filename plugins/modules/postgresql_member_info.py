@@ -35,13 +35,12 @@ options:
     default: false
 attributes:
   check_mode:
-    support: full
     description: It changes nothing in any mode.
 extends_documentation_fragment:
   - continuity.dr.controller
+notes:
+  - The role P(continuity.dr.engine_postgresql#role) has the same as its entry point C(observe).
 seealso:
-  - plugin: continuity.dr.engine_postgresql
-    plugin_type: role
   - module: continuity.dr.postgresql_member
 """
 

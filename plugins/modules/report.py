@@ -36,22 +36,22 @@ options:
     description:
       - Names of what may be left undone without failing the run, each as the report names it (C(endpoint_stale)), or
         the name of a service for all of its own.
+      - What the run itself was started with (C(continuity_outcome_allow_degraded)) stands in its C(run.json) and holds
+        when the report is built again; this option counts where the run allowed nothing.
     type: list
     elements: str
     default: []
   compare:
     description:
-      - Return and show all reported runs beside this one as well, oldest first. With V(html) among the O(formats) they
-        are also drawn against their objectives on the page C(history.html) beside the runs' directories.
+      - Return and show all reported runs beside this one as well, oldest first, without those in check mode. With
+        V(html) among the O(formats) they are also drawn against their objectives on the page C(history.html) beside the
+        runs' directories.
     type: bool
     default: false
   show:
     description: Print the summary to the terminal.
     type: bool
     default: true
-attributes:
-  check_mode:
-    support: full
 notes:
   - The files are the record of a run, not a change to anything, so the task is never C(changed). They are written in
     check mode too and say that nothing was touched.
@@ -139,7 +139,7 @@ services:
       description: The literal command to run next, or null.
       type: str
 runs:
-  description: Every service of every reported run, oldest first; empty without O(compare).
+  description: Every service of every reported run that was no check, oldest first; empty without O(compare).
   returned: when there is a report
   type: list
   elements: dict

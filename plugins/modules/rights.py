@@ -22,8 +22,6 @@ options:
     description: Who logs in to the members. Without it the inventory's C(ansible_user) of each.
     type: str
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
 extends_documentation_fragment:

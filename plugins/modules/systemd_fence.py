@@ -46,23 +46,14 @@ options:
         V(0) tries once.
     type: float
     default: 0
-  required:
-    description: With O(state=proven), fail unless the proof is there.
-    type: bool
-    default: true
   source:
-    description: The name under which the evidence is kept; a plan with several fences tells them apart by it.
-    type: str
     default: fence_systemd
-attributes:
-  check_mode:
-    support: full
 extends_documentation_fragment:
   - continuity.dr.controller
+  - continuity.dr.fence.evidence
   - continuity.dr.postgresql.lease
-seealso:
-  - plugin: continuity.dr.fence_systemd
-    plugin_type: role
+notes:
+  - The role P(continuity.dr.fence_systemd#role) is the same for a plan.
 """
 
 EXAMPLES = r"""

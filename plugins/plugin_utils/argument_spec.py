@@ -28,7 +28,8 @@ def argument_spec(module: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
     for fragment in [fragments] if isinstance(fragments, str) else fragments:
         if fragment.startswith("continuity.dr."):
             options.update(_fragment(fragment.removeprefix("continuity.dr.")))
-    options.update(document.get("options") or {})
+    for name, own in (document.get("options") or {}).items():  # merged as Ansible does: the fragment fills the gaps
+        options[name] = {**options.get(name, {}), **own}
     return _spec(options, secrets)
 
 

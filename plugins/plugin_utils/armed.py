@@ -47,8 +47,12 @@ class Place:
 
     @classmethod
     def of(cls, run_directory: str, service: str) -> Place:
-        """The place below the run's directory."""
-        return cls(Path(run_directory) / "armed" / service)
+        """The place below the run's directory, of this controller alone.
+
+        A run that is continued with its id must not collect what an earlier controller's process came to.
+        """
+        pid, mark = _controller()
+        return cls(Path(run_directory) / "armed" / service / f"{pid}-{mark}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,9 @@ def collect(place: Place, name: str, seconds: float) -> Fired | None:
 
 def disarm(place: Place, topic: str) -> bool:
     """Take over everything that waits for ``topic``. True: none of it acts any more, and none has."""
-    return all([_moved(place, n, "taken") or not _path(place, n, "fired").exists() for n in _waiting_for(place, topic)])
+    # a list: each of them is taken over, also after one that has acted
+    silent = [_moved(place, n, "taken") or not _path(place, n, "fired").exists() for n in _waiting_for(place, topic)]
+    return all(silent)
 
 
 def _waiting_for(place: Place, topic: str) -> list[str]:

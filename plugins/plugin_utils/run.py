@@ -14,12 +14,14 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 RUNS_DIRECTORY = "runs"
+#: Beside the runs: the last sight of every primary. No run.
+LAST_SEEN = "last_seen"
 RUN_ID_ALLOWED = "1 to 64 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -48,6 +50,10 @@ class Run:
     services: Mapping[str, Mapping[str, Any]]
     """The services in scope by name, in wave order: `continuity_service` without secrets, with `site`, `address` and
     `replication_address` on every member."""
+    allow_degraded: tuple[str, ...] = ()
+    """Degradations, or services, that the operator accepts by name (`continuity_outcome_allow_degraded`)."""
+    inventory: tuple[str, ...] = ()
+    """The inventory sources as the next commands name them."""
 
 
 class RunConflict(ValueError):
@@ -71,6 +77,8 @@ def begin(
     check_mode: bool = False,
     run_id: str | None = None,
     runs_directory: str | None = None,
+    allow_degraded: Iterable[str] = (),
+    inventory: Sequence[str] = (),
 ) -> Run:
     """Begin the run of this process, or return the one already begun by an earlier play of the same verb.
 
@@ -98,8 +106,16 @@ def begin(
         inputs=inputs,
         plan=plan,
         services=services,
+        allow_degraded=tuple(allow_degraded),
+        inventory=tuple(as_typed(inventory)),
     )
     return _current
+
+
+def as_typed(sources: Iterable[str]) -> list[str]:
+    """Inventory sources, relative where they lie below the current directory: a command with them can be copied."""
+    here = os.getcwd() + os.sep
+    return [os.path.relpath(each) if each.startswith(here) else each for each in map(str, sources)]
 
 
 def new_run_id(now: float) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Service,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
-from ansible_collections.continuity.dr.plugins.plugin_utils.run import Run
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN, Run
 
 
 def service_of(run: Run, name: str) -> Service:
@@ -75,7 +75,7 @@ def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping
         observed[host] = silent if seen.asked is not None and seen.asked < run.started else seen
     # What an earlier stage of this run was told of a member does not hold for this one
     since = min((seen.asked for seen in observed.values() if seen.asked is not None), default=run.started)
-    own = hostvars[name] if name in hostvars else {}  # noqa: SIM401 get() gives an undefined value
+    own = hostvars[name]
     return View(
         service_of(run, name),
         observed,
@@ -140,7 +140,7 @@ def _moved(claim: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _last_seen_path(run: Run, name: str) -> Path:
-    return Path(run.directory).parent / "last_seen" / f"{name}.json"
+    return Path(run.directory).parent / LAST_SEEN / f"{name}.json"
 
 
 def last_seen(run: Run, name: str) -> LastSeen | None:
@@ -212,6 +212,8 @@ def write_run(run: Run) -> None:
             "plan": {key: run.plan.get(key) for key in kept},
             "services": services,
             "inputs": {key: list(value) if isinstance(value, tuple) else value for key, value in run.inputs.items()},
+            "allow_degraded": list(run.allow_degraded),
+            "inventory": list(run.inventory),
         },
     )
 

@@ -61,8 +61,9 @@ def fence_script(service: str, lease: Lease | None, units: Sequence[str], ports:
     lines = []
     for unit in map(shlex.quote, units):
         lines += [
-            f'[ "$(systemctl show -p LoadState --value {unit})" = masked ] || {{ echo @@changed; '
-            f"$root /usr/bin/systemctl mask {unit} >/dev/null 2>&1; }}",
+            # A name that no unit has can be masked as well: it would look fenced, and another unit would serve
+            f"case $(systemctl show -p LoadState --value {unit}) in masked|not-found) ;; *) echo @@changed; "
+            f"$root /usr/bin/systemctl mask {unit} >/dev/null 2>&1;; esac",
             f"case $(systemctl show -p ActiveState --value {unit}) in inactive|failed) ;; *) echo @@changed; "
             f"timeout -k 1 {int(seconds)} $root /usr/bin/systemctl stop {unit} </dev/null >/dev/null 2>&1 || "
             f"$root /usr/bin/systemctl kill --signal=KILL {unit} </dev/null;; esac",

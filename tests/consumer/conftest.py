@@ -10,13 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import harness
 import pytest
 from readme_project import Project
 
 TOP = Path(__file__).resolve().parents[2]
 LAB = TOP / "tests" / "lab"
-sys.path.insert(0, str(LAB))
-import harness  # noqa: E402 the path above comes first
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ def reset(boxes: Mapping[str, Container]) -> None:
     scripts |= {known.name: "iptables -F" for known in MACHINES if known.kind != "member"}
     # A zone that a test froze, or a server it stopped, would refuse the update below.
     thaw = "iptables -F; systemctl start named.service; rndc thaw shop.example 2>/dev/null || true"
+    # A secondary whose serial is ahead of a primary that was edited by hand would never follow it again.
+    thaw += "; rndc retransfer shop.example 2>/dev/null || true"
     scripts |= {known.name: thaw for known in MACHINES if known.kind == "nameserver"}
     with ThreadPoolExecutor(len(scripts)) as pool:
         for job in [pool.submit(run, boxes[name], script) for name, script in scripts.items()]:

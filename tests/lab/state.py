@@ -20,7 +20,7 @@ import containers
 import engine
 import names
 import status
-from topology import members
+from topology import ZONE, members
 
 #: A server that has just begun to stream, or a zone that is being transferred, settles within moments.
 SETTLE_SECONDS = 5.0
@@ -44,7 +44,7 @@ def look() -> dict[str, Any]:
     boxes = containers.existing(engine.connect())
     seen = status.collect(boxes)
     seen.pop("problems")
-    seen["serials"] = {server: names.ask(server, names.ZONE, "SOA") for server in names.SERVERS}
+    seen["serials"] = {server: names.ask(server, ZONE, "SOA") for server in names.SERVERS}
     standing = [m.name for m in members() if (box := boxes.get(m.name)) is not None and box.status == "running"]
     seen["traces"] = {name: containers.run(boxes[name], TRACES, check=False)[1] for name in standing}
     return seen

@@ -30,8 +30,14 @@ def wanted(top: Path) -> set[str]:
 
 
 def copy_tree(top: Path, target: Path) -> int:
-    """Make ``target`` hold exactly the wanted files of ``top``; return how many files it holds."""
+    """Make ``target`` hold exactly the wanted files of ``top``; return how many files it holds.
+
+    What else is in ``target`` is deleted: a checkout, or what holds a file to be copied, is refused (ValueError).
+    """
     files = wanted(top)
+    inside = target.resolve()
+    if (target / ".git").exists() or any((top / name).resolve().is_relative_to(inside) for name in files):
+        raise ValueError(f"{target}: holds what is to be copied; allowed: a directory for the copy alone")
     target.mkdir(parents=True, exist_ok=True)
     for old in target.rglob("*"):
         if not old.is_dir() and str(old.relative_to(target)) not in files:
@@ -49,4 +55,6 @@ def copy_tree(top: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: copy_tree.py TARGET (copies this checkout; everything else in TARGET is deleted)")
     copy_tree(Path(__file__).resolve().parents[2], Path(sys.argv[1]))

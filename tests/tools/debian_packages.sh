@@ -30,6 +30,7 @@ tests)
     need postgresql postgresql
     need pgbackrest program pgbackrest
     need openssh-client program ssh
+    need openssl program openssl
     need iptables program iptables
     need nftables program nft
     need fence-agents program fence_dummy

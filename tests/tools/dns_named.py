@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 PROGRAM = shutil.which("named") or shutil.which("named", path="/usr/sbin:/usr/local/sbin")
-MISSING = "the name server's program 'named' is not installed (Debian: apt-get install bind9)"
+MISSING = "the name server's program 'named' is not installed (make packages; Debian: apt-get install bind9)"
 
 #: A test run that is killed leaves no server behind (util-linux; without it the fixture still ends them).
 _DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
@@ -81,7 +81,7 @@ class NameServers:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> NameServers:
-        assert PROGRAM is not None
+        assert PROGRAM is not None, MISSING
         # A copy under another path: the distribution's confinement of named goes by the program's path and
         # would not let it read a test's directory.
         self._program = str(shutil.copy(PROGRAM, self.directory / "named"))

@@ -6,7 +6,11 @@ that only writes down what it was asked.
 `lay(folder)` makes the inventory, the plan and the collection `acme.dr` below `folder`, for `run_ansible` there with
 `ENVIRONMENT`. `done(folder)` is everything that was done, in its order. Environment variables break it: `TEST_DEAD=db2`
 (a machine does not answer), `TEST_DYING=db2` (from the first demotion on), `TEST_FAILING="promote db2"` (payments-db),
-`TEST_BLIND=true` (nothing can be observed once something was done).
+`TEST_REFUSING` (the same, refused by a rule), `TEST_BLIND=true` (nothing can be observed once something was done).
+
+`lay(folder, arms=True)` has an engine that arms; `TEST_DISARMED=true`: a demotion that fails says that it disarmed.
+`lay(folder, fenced=True)` has a fence for payments-db; `TEST_FENCE="on off"` is what its device says, a word each time
+it is asked. `TEST_TARGET='{"role": "none"}'`: what db2 says of itself once something was done.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ short_description: writes down what it was asked
 description: For tests.
 options: {}
 '''
-import json, os
+import json, os, re
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ConnectionBase
 
@@ -58,6 +62,11 @@ class Connection(ConnectionBase):
         host = {"127.0.0.2": "db1", "127.0.0.3": "db2"}.get(self._play_context.remote_addr)
         if host is None or host in os.environ.get("TEST_DEAD", "").split() or os.path.exists(f"dead-{host}"):
             raise AnsibleConnectionFailure(f"no route to {self._play_context.remote_addr}")
+        script = (in_data or b"").decode()
+        if "@@held" in script or "@@released" in script:
+            service = re.search(r"^state=/var/lib/continuity/(.+)$", script, re.M)[1]
+            with open("done.jsonl", "a") as file:
+                print(json.dumps([service, "lease" if "@@held" in script else "unlease", host]), file=file)
         return 0, b"@@held 270", b""
 
     def put_file(self, *_): raise AssertionError("nothing is copied to members")
@@ -68,6 +77,7 @@ class Connection(ConnectionBase):
 ENGINE = """
 import json, os
 from ansible_collections.continuity.dr.plugins.plugin_utils import action
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 
 class ActionModule(action.Step):
     def run(self, tmp=None, task_vars=None):
@@ -87,7 +97,9 @@ class ActionModule(action.Step):
             return {"changed": False, "ansible_facts": {"continuity_observed": {
                 one["service"]: self.seen(one, world[one["service"]]) for one in member}}}
         if f"{do} {member['host']}" == os.environ.get("TEST_FAILING") and args["service"] == "payments-db":
-            raise action.StepFailed("it did not work")
+            raise action.StepFailed("it did not work", disarmed=bool(os.environ.get("TEST_DISARMED")))
+        if f"{do} {member['host']}" == os.environ.get("TEST_REFUSING") and args["service"] == "payments-db":
+            raise action.StepRefused([Refusal("not_now", "now", "later", "a rule of the engine's own")])
         if do == "demote" and os.environ.get("TEST_DYING"):
             open("dead-" + os.environ["TEST_DYING"], "w").close()
         self.execute("do")
@@ -102,8 +114,10 @@ class ActionModule(action.Step):
             json.dump(world, file)
         with open("done.jsonl", "a") as file:
             print(json.dumps([args["service"], do, member["host"]]), file=file)
-        facts = {"promote": "continuity_promoted", "demote": "continuity_demoted"}
-        said = {"changed": True, "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
+        facts = {"arm": "continuity_armed", "promote": "continuity_promoted", "demote": "continuity_demoted",
+                 "rejoin": "continuity_rejoined"}
+        said = {"changed": True, "armed": do == "arm",
+                "position": 1000, "timeline": 1, "system_id": "7", "promotion": {"time": 1.0}}
         return {**said, "ansible_facts": {facts[do]: said} if do in facts else {}}
 
     def seen(self, one, service):
@@ -118,8 +132,24 @@ class ActionModule(action.Step):
                 "position": 1000, "fenced": not running, "problems": []}
         if host == primary:
             return {**seen, "role": "primary", "writable": running, "followers": {other: "async"}}
-        return {**seen, "role": "replica", "writable": False, "lag_bytes": 0, "lag_seconds": 0.0, "receiving": True,
-                "upstream": primary + ":5432"}
+        now = json.loads(os.environ.get("TEST_TARGET", "{}")) if os.path.exists("done.jsonl") and host == "db2" else {}
+        return {**seen, "role": "replica", "writable": False, "lag_bytes": 0, "lag_seconds": 0.0,
+                "receiving": primary not in os.environ.get("TEST_DEAD", "").split(),
+                "upstream": primary + ":5432", **now}
+"""
+
+DEVICE = """
+import json, os
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        said = os.environ["TEST_FENCE"].split()
+        asked = sum(1 for line in open("done.jsonl") if json.loads(line)[1] in ("fence", "prove", "release")) if (
+            os.path.exists("done.jsonl")) else 0
+        with open("done.jsonl", "a") as file:
+            print(json.dumps([self._task.args[key] for key in ("service", "do", "member")]), file=file)
+        return {"changed": self._task.args["do"] == "fence", "state": said[min(asked, len(said) - 1)]}
 """
 
 
@@ -132,29 +162,47 @@ def task(do: str, member: str, extra: str = "") -> str:
     )
 
 
-def lay(folder: Path) -> None:
-    """Make the world: `db1` is primary of both services and `db2` follows."""
+def ask_device(do: str) -> str:
+    """One entry point of the fence: what the device says becomes the evidence, and nothing is judged."""
+    about = "service: '{{ fence_service }}', member: '{{ fence_member.host }}'"
+    return (
+        f"- name: {do.capitalize()} | ask the device\n  acme.dr.device: {{do: {do}, {about}}}\n  register: __said\n"
+        f"- name: {do.capitalize()} | leave the evidence\n  continuity.dr.fence_evidence: "
+        f"{{{about}, source: '{{{{ fence.name }}}}', state: '{{{{ __said.state }}}}', text: the device}}\n"
+    )
+
+
+def lay(folder: Path, *, arms: bool = False, fenced: bool = False, verifies: bool = False) -> None:
+    """Make the world: `db1` is primary of both services and `db2` follows. ``verifies``: an engine that verifies."""
     (folder / "hosts.yml").write_text(HOSTS)
-    (folder / "plan.yml").write_text(PLAN)
+    fence = ", fence: {role: acme.dr.fence_device}, members: [{host: db1, port: 1}, {host: db2, port: 1}]}"
+    (folder / "plan.yml").write_text(PLAN.replace(", members: [db1, db2]}", fence) if fenced else PLAN)
     world = {name: {"primary": "db1", "stopped": []} for name in ("payments-db", "accounts-db")}
     (folder / "world.json").write_text(json.dumps(world))
     (folder / "connection_plugins").mkdir()
     (folder / "connection_plugins" / "written_down.py").write_text(CONNECTION)
     acme = folder / "collections" / "ansible_collections" / "acme" / "dr"
-    tasks = acme / "roles" / "engine_file" / "tasks"
-    for below in (tasks, acme / "plugins" / "action", acme / "plugins" / "modules"):
+    tasks, fences = (acme / "roles" / role / "tasks" for role in ("engine_file", "fence_device"))
+    for below in (tasks, fences, acme / "plugins" / "action", acme / "plugins" / "modules"):
         below.mkdir(parents=True)
-    (acme / "plugins" / "action" / "engine.py").write_text(ENGINE)
-    (acme / "plugins" / "modules" / "engine.py").write_text("")
+    for name, text in (("engine", ENGINE), ("device", DEVICE)):
+        (acme / "plugins" / "action" / f"{name}.py").write_text(text)
+        (acme / "plugins" / "modules" / f"{name}.py").write_text("")
+    for name in ("fence", "prove", "release"):
+        (fences / f"{name}.yml").write_text(ask_device(name))
     for name in ("observe", "preflight"):
         (tasks / f"{name}.yml").write_text(task("observe", "engine_members"))
-    for name in ("demote", "promote", "rejoin"):
-        (tasks / f"{name}.yml").write_text(task(name, "engine_member", ", service: '{{ engine_service }}'"))
     for name in ("arm", "verify"):
         (tasks / f"{name}.yml").write_text("[]\n")
+    for name in ("demote", "promote", "rejoin", *(["arm"] if arms else []), *(["verify"] if verifies else [])):
+        (tasks / f"{name}.yml").write_text(task(name, "engine_member", ", service: '{{ engine_service }}'"))
 
 
-def done(folder: Path) -> list[list[str]]:
-    """What was done at the members: `[service, entry point, member]` each, in its order."""
+def done(folder: Path, *, leases: bool = False) -> list[list[str]]:
+    """What was done at the members: `[service, entry point, member]` each, in its order.
+
+    With ``leases`` also `lease` and `unlease`, the scripts that take and give back a lease.
+    """
     path = folder / "done.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [each for each in found if leases or each[1] not in ("lease", "unlease")]

@@ -59,3 +59,46 @@ class Page(HTMLParser):
 def squeezed(text):
     """Text as a browser shows it: runs of plain white space are one space."""
     return re.sub(r"[ \n\t]+", " ", text).strip()
+
+
+class Tables(HTMLParser):
+    """`rows`: every row of every table as {heading: text}, a cell that spans rows or columns in each of them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.headings, self.row, self.below = [], [], None, {}
+        self.cell = None
+        self.head = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "table":
+            self.headings, self.below = [], {}
+        elif tag == "thead":
+            self.head = True
+        elif tag == "tr":
+            self.row = []
+        elif tag in ("td", "th"):
+            self.cell = (dict(attrs), [])
+
+    def handle_data(self, data):
+        if self.cell:
+            self.cell[1].append(data)
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            attributes, parts = self.cell
+            self.cell = None
+            while len(self.row) in self.below:
+                self.row.append(self.below.pop(len(self.row)))
+            for _column in range(int(attributes.get("colspan", 1))):
+                if int(attributes.get("rowspan", 1)) > 1:
+                    self.below[len(self.row)] = squeezed("".join(parts))
+                self.row.append(squeezed("".join(parts)))
+        elif tag == "tr" and self.head:
+            self.headings = self.row
+        elif tag == "thead":
+            self.head = False
+        elif tag == "tr":
+            self.rows.append(dict(zip(self.headings, self.row, strict=True)))

@@ -3,7 +3,8 @@
 """Run commands one after another for a person: how each went, what it said last, how long it took, and a summary.
 
 Everything a command says goes to its log below ``build/log``; the end of it is shown where the command failed. What
-comes after a failure still runs (a person wants all findings, not the first) unless it needs what failed.
+comes after a failure still runs (a person wants all findings, not the first) unless it needs what failed. A command
+that may be skipped says so itself, in its last line, and so does the summary: what was not tested does not read `ok`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 LOGS = Path("build/log")
 SHOWN_LINES = 60
 HEARTBEAT_SECONDS = 60.0
+SKIPPED = "skipped: "
 COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
 
 
@@ -27,13 +29,15 @@ class Job:
     """A command under a name.
 
     ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its
-    output, for commands that call it a success when they left something out.
+    output, for commands that call it a success when they left something out. Where it ``may_skip``, a success
+    whose last line is "skipped: <reason>" is called that, and no failure.
     """
 
     name: str
     command: Sequence[str]
     needs: str = ""
     refused: str = ""
+    may_skip: bool = False
 
     @property
     def log(self) -> Path:
@@ -48,8 +52,8 @@ def last_words(log: Path) -> str:
     return said[-1][:100] if said else ""
 
 
-def run(job: Job) -> tuple[bool, float]:
-    """Run one job with its output in its log; return whether it succeeded, and the seconds it took."""
+def run(job: Job) -> tuple[str, float]:
+    """Run one job with its output in its log; return ok, skipped or FAILED, and the seconds it took."""
     started = time.monotonic()
     # Not this make's job server and flags: a make below is one of its own.
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
@@ -64,8 +68,12 @@ def run(job: Job) -> tuple[bool, float]:
                 break
             except subprocess.TimeoutExpired:
                 print(f"  {job.name}: {time.monotonic() - started:.0f} s, {last_words(job.log)}", flush=True)
-    left_out = job.refused and re.search(job.refused, job.log.read_text(errors="replace"))
-    return code == 0 and not left_out, time.monotonic() - started
+    outcome = "ok"
+    if code != 0 or (job.refused and re.search(job.refused, job.log.read_text(errors="replace"))):
+        outcome = "FAILED"
+    elif job.may_skip and last_words(job.log).startswith(SKIPPED):
+        outcome = "skipped"
+    return outcome, time.monotonic() - started
 
 
 def end_of(log: Path) -> str:
@@ -81,19 +89,21 @@ def run_all(jobs: Sequence[Job]) -> int:
     for job in jobs:
         if outcome.get(job.needs, "ok") != "ok":
             outcome[job.name], seconds[job.name] = "not run", 0.0
-            print(f"{job.name}: not run, {job.needs} failed", flush=True)
+            print(f"{job.name}: not run, {job.needs} {outcome[job.needs].lower()}", flush=True)
             continue
         print(f"{job.name} ...", flush=True)
-        succeeded, seconds[job.name] = run(job)
-        outcome[job.name] = "ok" if succeeded else "FAILED"
+        outcome[job.name], seconds[job.name] = run(job)
         print(f"{job.name}: {outcome[job.name]} in {seconds[job.name]:.0f} s  {last_words(job.log)}", flush=True)
-        if not succeeded:
+        if outcome[job.name] == "FAILED":
             print(end_of(job.log), flush=True)
     width = max(len(job.name) for job in jobs)
     print()
     for job in jobs:
-        print(f"  {job.name:<{width}}  {outcome[job.name]:<7} {seconds[job.name]:6.0f} s")
-    bad = sum(word != "ok" for word in outcome.values())
+        reason = f"  {last_words(job.log).removeprefix(SKIPPED)}" if outcome[job.name] == "skipped" else ""
+        print(f"  {job.name:<{width}}  {outcome[job.name]:<7} {seconds[job.name]:6.0f} s{reason}")
+    skipped = sum(word == "skipped" for word in outcome.values())
+    bad = sum(word != "ok" for word in outcome.values()) - skipped
     print(f"  {'all of it':<{width}}  {'':<7} {sum(seconds.values()):6.0f} s")
-    print(f"{len(jobs) - bad} passed, {bad} failed", flush=True)
+    more = f", {skipped} skipped" if skipped else ""
+    print(f"{len(jobs) - bad - skipped} passed, {bad} failed{more}", flush=True)
     return 1 if bad else 0

@@ -11,7 +11,11 @@ import sys
 
 from jobs import Job, run_all
 
+# Without the oldest Python there is nothing it could be run on.
+MAY_SKIP = ("unit-oldest",)
 NEEDS = {"molecule": "lab", "verbs": "lab", "consumer": "lab"}
 
 if __name__ == "__main__":
-    raise SystemExit(run_all([Job(stage, ["make", stage], NEEDS.get(stage, "")) for stage in sys.argv[1:]]))
+    raise SystemExit(
+        run_all([Job(name, ["make", name], NEEDS.get(name, ""), may_skip=name in MAY_SKIP) for name in sys.argv[1:]])
+    )

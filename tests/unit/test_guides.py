@@ -23,7 +23,7 @@ VERBS = sorted(path.stem for path in (TOP / "playbooks").glob("*.yml"))
 #: Pages that explain something and are no procedure: they end in their own way.
 EXPLAINING = {
     *("README.md", "concepts.md", "rules.md", "rights.md"),
-    *("benchmarks.md", "endpoint_rfc2136.md", "engine_postgresql.md", "lab.md"),
+    *("benchmarks.md", "endpoint_rfc2136.md", "engine_postgresql.md", "faults.md", "lab.md"),
 }
 WRONG_TABLE = re.compile(r"^\| [^|]+ \| why[^|]* \| what to do \|$", re.MULTILINE)
 FOLDERS = "changelogs|docs|examples|extensions|inventories|playbooks|plugins|roles|tests"

@@ -153,9 +153,9 @@ def test_a_login_of_another_name_may_run_what_the_scripts_of_that_plan_run_and_n
         assert default not in text
 
 
-@pytest.mark.skipif(not VISUDO, reason="needs visudo")
 @pytest.mark.parametrize("plan", [PLAN, CONSUMER], ids=["lab", "consumer"])
 def test_sudo_can_read_the_files(plan, tmp_path):
+    assert VISUDO, "visudo is not installed (make packages; Debian: apt-get install sudo)"
     path = tmp_path / "sudoers"
     for name, text in files_of(plan, "db-ops.2").items():
         if name.endswith(".sudoers"):

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import client
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config
@@ -120,8 +120,8 @@ def _launch(config: Config, waits: bool = True) -> None:
             command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, text=True, env=environment
         )
         _BEGUN.append(begun)
-        with contextlib.suppress(BrokenPipeError), _stdin(begun) as settings:
-            settings.write(config.to_json())
+        with contextlib.suppress(BrokenPipeError):
+            _say(begun, config.to_json())
         return
     try:
         done = subprocess.run(
@@ -140,10 +140,12 @@ def _launch(config: Config, waits: bool = True) -> None:
         raise CanaryError(f"the canary's client did not start: {text.splitlines()[-1]}", reason="not_started")
 
 
-def _stdin(begun: subprocess.Popen[str]) -> IO[str]:
+def _say(begun: subprocess.Popen[str], text: str) -> None:
+    """Write it to the client's standard input and close that, without a word to come back."""
     if begun.stdin is None:
         raise AssertionError("it was started with a pipe")
-    return begun.stdin
+    with begun.stdin:
+        begun.stdin.write(text)
 
 
 def _stop_client(ledger: str, timeout: float) -> None:
@@ -151,11 +153,11 @@ def _stop_client(ledger: str, timeout: float) -> None:
     running = read(ledger).running or {}
     pid, mark = int(running.get("pid") or 0), str(running.get("pid_mark") or "")
     stop_file = Path(ledger.removesuffix(".jsonl") + ".stop")
-    stop_file.touch()
     try:
         for number, bound in ((signal.SIGTERM, timeout), (signal.SIGKILL, 1.0)):
             if pid and is_running(pid, mark):
                 os.kill(pid, number)
+            stop_file.touch()  # after the signal: which of them ended a client is always told the same way
             if _released(ledger, bound):
                 return
     finally:

@@ -8,13 +8,13 @@ so that a dead one costs its time only once.
 
 from __future__ import annotations
 
-import ipaddress
 import queue
 import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import CanaryError, missing_library
 
 try:
@@ -56,7 +56,7 @@ class Names:
 
     def look_up(self) -> Found:
         """The addresses of the name now. Raises NoAddress."""
-        if _is_address(self._name):
+        if ip_version(self._name) is not None:
             return Found((self._name,), "none")
         return self._ask_servers() if self._resolvers else self._ask_system()
 
@@ -109,20 +109,12 @@ class Names:
 def _address_and_port(resolver: str) -> tuple[str, int]:
     """`198.51.100.53#5353` as `("198.51.100.53", 5353)`; the port is 53 where none is given. Raises CanaryError."""
     address, _separator, port = resolver.partition("#")
-    if not _is_address(address) or not (port or "53").isdecimal():
+    if ip_version(address) is None or not (port or "53").isdecimal():
         raise CanaryError(
             f"resolver {resolver!r}: allowed is an address, or address#port (a name would need a resolver itself)",
             reason="bad_setting",
         )
     return address, int(port or 53)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Ledger, parse
 
 SYNC_SECONDS = 0.1
+#: Whoever asks `in_use` holds the lock for microseconds: that must not be taken for another client.
+LOCK_SECONDS = 0.5
 
 
 class LedgerFile:
@@ -27,11 +30,9 @@ class LedgerFile:
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(self._file):
             os.close(self._file)
-            raise CanaryError(f"another canary writes {path}", reason="already_running") from None
+            raise CanaryError(f"another canary writes {path}", reason="already_running")
         self.earlier: Ledger = read(path)
         """What stood there already: a resumed run goes on with higher numbers."""
         self._separate_torn_line()
@@ -83,6 +84,20 @@ def read(path: str | Path) -> Ledger:
         return Ledger(rows=())
 
 
+def _locked(file: int) -> bool:
+    """Take the lock that a client keeps for its whole life, or tell that another has it."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
+
+
 def in_use(path: str | Path) -> bool:
     """Whether a client has the ledger open just now. The kernel answers, so a killed client never looks alive."""
     try:
@@ -90,7 +105,7 @@ def in_use(path: str | Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who asks at the same time is no client
     except BlockingIOError:
         return True
     finally:

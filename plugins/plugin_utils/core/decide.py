@@ -10,9 +10,9 @@ way, a decision never leaves two primaries, and deciding again on the state it a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, lineage, loss, rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     Observation,
@@ -45,8 +45,15 @@ def decide(view: View, request: Request) -> Decision:
 
 
 def _leaves_nothing(view: View, request: Request) -> bool:
-    """A whole site is left, and nothing of this service says that it is there."""
-    return request.source_site is not None and request.source_site not in view.sites_of_primary()
+    """A whole site is left, and nothing of this service says that it is there.
+
+    That nothing says so counts only where a primary is seen elsewhere, or every endpoint could be asked.
+    """
+    left = request.source_site
+    if left is None or left in view.sites_of_primary():
+        return False
+    told = view.primaries or (view.endpoints and all(endpoint.reachable for endpoint in view.endpoints))
+    return bool(told) or left not in view.service.sites.values()
 
 
 def _switchover(view: View, request: Request) -> Decision:
@@ -54,9 +61,11 @@ def _switchover(view: View, request: Request) -> Decision:
     if target is None:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
-    primary = view.primary or view.cleanly_stopped(target)
+    # A silent member that may have been promoted since makes the one that stopped cleanly an earlier primary
+    stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
+    primary = view.primary or stopped
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, target, rejoin=True), refused)
+        return _finish(view, request, target, refused, rejoin=True)
     refused += rules.switchover(view, request, primary, target)
     # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
     idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.is_replica]
@@ -73,7 +82,7 @@ def _failover(view: View, request: Request) -> Decision:
         return _decision(view, request, None, (), rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view)]
     if view.primary is target:
-        return _decision(view, request, target, _finish(view, target, rejoin=False), refused)
+        return _finish(view, request, target, refused, rejoin=False)
     refused += rules.failover(view, request, target)
     lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
     here = [other for other in view.others(target) if other.reachable and not other.is_replica]
@@ -93,13 +102,15 @@ def _rejoin(view: View, request: Request) -> Decision:
     returning = [Step("rejoin", other.member) for other in missing if other.reachable]
     # One without power comes back with its database held down, and rejoins in the next run, which can see it
     returning += [Step("release", other.member) for other in missing if fencing.switched_off(view, other)]
-    steps = [*_leases(view), *returning, Step("verify", primary.member)] if returning else []
+    left = returning or holding.own(view, request)
+    steps = [*_leases(view), *returning, Step("verify", primary.member)] if left else []
     return _decision(view, request, primary, steps, refused)
 
 
 def _assess(view: View, request: Request) -> Decision:
     """Would a planned move work right now, to where, and what stands in the way? Never any steps."""
     refused = [*rules.endpoints(view, request), *rules.one_primary(view), *fencing.mismatch(view)]
+    refused += holding.leases(view, request)
     target = view.target(request)
     if target is None:
         refused += rules.no_target(view, request)
@@ -108,12 +119,23 @@ def _assess(view: View, request: Request) -> Decision:
     return _decision(view, request, target, (), refused, old=view.primary)
 
 
-def _finish(view: View, target: Observation, *, rejoin: bool) -> list[Step]:
-    """The target is primary already: only what a cut-off run may have left undone."""
-    left: list[Step] = [] if view.reachable_endpoints_hold(target.address) else _point(view)
+def _finish(view: View, request: Request, target: Observation, refused: list[Refusal], *, rejoin: bool) -> Decision:
+    """The target is primary already: only what a cut-off run may have left undone.
+
+    What this run still holds from before it was cut off is given back, or it would keep others out until it ends.
+    """
+    held = holding.own(view, request)
+    clients_move = not view.reachable_endpoints_hold(target.address)
+    left = _point(view) if clients_move or held else []
+    if clients_move and not lineage.is_newest(view, target):
+        # Clients follow the record: as for a promotion, nobody else may take writes, and who gives no answer may
+        refused += [*fencing.sightings(view, target), *fencing.unfenced(view, request, target)]
+        silent = [o for o in fencing.may_be_primary(view, target) if fencing.usable(view, o)]
+        left = [*[Step("fence", other.member) for other in silent], *left]
     if rejoin:
         left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
-    return [*_leases(view), *left, Step("verify", target.member)] if left else []
+    steps = [*_leases(view), *left, Step("verify", target.member)] if left or held else []
+    return _decision(view, request, target, steps, refused)
 
 
 def _leases(view: View) -> list[Step]:
@@ -141,7 +163,8 @@ def _decision(
         refused = [*refused, *holding.leases(view, request), *holding.taking(view, request, target, steps)]
     refusals, waivers = _waive(refused, request)
     refusals += [*_reason(waivers, request)]
-    refusals += fencing.confirmation(request, any(waiver.rule == fencing.UNFENCED for waiver in waivers))
+    risky = (fencing.UNFENCED, lineage.STALE)
+    refusals += fencing.confirmation(request, [waiver.rule for waiver in waivers if waiver.rule in risky])
     steps = () if refusals else steps
     return Decision(
         service=view.service.name,
@@ -155,6 +178,7 @@ def _decision(
         from_site=old.site if old else None,
         to_site=target.site if target else None,
         redundancy=_redundancy(view, request, view.primary if request.verb == "assess" else target, steps),
+        degraded=() if steps or refusals else tuple(_degraded(view, request)),
         epoch=view.epoch + 1,
         fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},
         releases={name: fencing.releasable(view, view.observed[name]) for name in _coming_back(steps)},
@@ -207,10 +231,23 @@ def _redundancy(view: View, request: Request, target: Observation | None, steps:
     said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
     if silent:
         said = [f"{said[0]} when it can be reached"]
-    unasked = [endpoint.name for endpoint in view.endpoints if not endpoint.reachable]
-    if unasked and request.verb in ("switchover", "failover", "failback"):
+    unasked = _unasked(view, request)
+    if unasked:
         said += [f"not switched: {', '.join(unasked)}; next: run {request.verb} again when its name server answers"]
     return "; ".join(said)
+
+
+def _unasked(view: View, request: Request) -> list[str]:
+    """Endpoints of a move that cannot be reached: nobody knows where they send clients."""
+    moves = request.verb in ("switchover", "failover", "failback")
+    return [endpoint.name for endpoint in view.endpoints if moves and not endpoint.reachable]
+
+
+def _degraded(view: View, request: Request) -> Iterator[Mapping[str, str]]:
+    """Without a step no task can find it: a run that repeats a degraded one would pass."""
+    if unasked := ", ".join(_unasked(view, request)):
+        message = f"{unasked} could not be asked and was not switched; run the verb again when it answers"
+        yield {"name": "endpoint_not_switched", "message": message}
 
 
 def _coming_back(steps: Iterable[Step]) -> list[str]:

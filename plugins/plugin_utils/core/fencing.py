@@ -8,7 +8,7 @@ An unreachable member is not fenced. What counts is evidence that was read back,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import LEVELS, Evidence
@@ -19,14 +19,14 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 UNFENCED = "old_primary_unfenced"
 #: How long a refused run may be named in a confirmation: a line from yesterday's history is no word about today.
 CONFIRMED_WITHIN_SECONDS = 3600.0
-_TIMED_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]+", re.ASCII)
+_TIMED_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
 
 
 def may_be_primary(view: View, target: Observation) -> list[Observation]:
-    """Members that give no answer and may take writes: whoever anything names as the last primary."""
-    old = view.old_primary(target)
-    lost = [other for other in view.others(target) if not other.reachable]
-    return [o for o in lost if old is None or o is old or view.promotion_member() == o.member]
+    """Members that give no answer and may take writes: all that anything names; where nothing names one, every one."""
+    others = view.others(target)
+    named = view.named_primaries() & {other.member for other in others}
+    return [o for o in others if not o.reachable and (not named or o.member in named)]
 
 
 def usable(view: View, other: Observation) -> tuple[str, ...]:
@@ -136,14 +136,14 @@ def _next(view: View, request: Request, other: Observation) -> str:
     )
 
 
-def confirmation(request: Request, waived: bool) -> Iterator[Refusal]:
-    """A word about a fence counts only when it names the run: it cannot be a line that somebody keeps in a script."""
+def confirmation(request: Request, waived: Sequence[str]) -> Iterator[Refusal]:
+    """A word that two may write counts only when it names the run: no line that somebody keeps in a script does."""
     if waived and not confirmed(request):
         yield Refusal(
             "confirmation_missing",
             request.confirm or "none",
             "the id of this run, or of one that was refused within the hour",
-            f"{UNFENCED} is waived, and nobody typed which run they mean",
+            f"{', '.join(waived)} is waived, and nobody typed which run they mean",
             f"look that the old primary is off, then add -e confirm={request.run_id}",
         )
 
@@ -159,9 +159,10 @@ def sightings(view: View, target: Observation) -> Iterator[Refusal]:
             yield Refusal(
                 "primary_seen", told, "no live primary", "the primary is alive, only not reachable from here", hint
             )
-    suspects = {other.member for other in may_be_primary(view, target)}
+    # A witness cannot see whether what answers takes writes: any silent member that does counts as alive
+    silent = {other.member for other in view.others(target) if not other.reachable}
     for sighting in view.sightings:
-        if sighting.member in suspects:
+        if sighting.member in silent:
             yield Refusal(
                 "primary_seen",
                 f"{sighting.witness} gets an answer from {sighting.member}: {sighting.text}",

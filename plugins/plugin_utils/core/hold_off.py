@@ -96,9 +96,10 @@ def _traces(view: View) -> Iterator[Moved]:
 
 def _time(record: Mapping[str, Any]) -> float | None:
     value = record.get("time")
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
     # Beyond the year 9999 it is no time that a person could read
-    return float(value) if known and 0 <= float(value) < 253402300800 else None  # type: ignore[arg-type]
+    return float(value) if 0 <= value < 253402300800 else None
 
 
 def _whole(value: object) -> int | None:

@@ -40,6 +40,16 @@ def leases(view: View, request: Request) -> Iterator[Refusal]:
         )
 
 
+def own(view: View, request: Request) -> bool:
+    """Whether this run, from before it was cut off, still holds what it can give back.
+
+    While a member gives no answer nothing is taken from what may only sleep there: that ends by itself.
+    """
+    claims = [endpoint.claim_run for endpoint in view.endpoints if endpoint.claim_seconds_left > 0]
+    held = [*claims, *((observed.lease or {}).get("run") for observed in _alive(view))]
+    return request.run_id in held and all(observed.reachable for observed in view.observed.values())
+
+
 def next_for(run: str) -> str:
     """What to do about a run that holds the service."""
     return (

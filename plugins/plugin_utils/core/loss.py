@@ -31,17 +31,29 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     seen = _sight(view, target)
     if was_synchronous(view, target):
         return Bound(0.0, "the last sight of the primary: synchronous", seen)
-    moment = request.outage_started if request.outage_started is not None else request.now
+    moment, why_now = _moment(request, seen, target)
     bounds: list[Bound] = []
     if seen and seen.position is not None and target.position is not None and target.position >= seen.position:
-        bounds.append(Bound(max(0.0, moment - seen.time), "the last sight of the primary", seen))
+        bounds.append(Bound(max(0.0, moment - seen.time), f"the last sight of the primary{why_now}", seen))
     if target.lag_seconds is not None:
         since = max(0.0, request.now - moment)
-        bounds.append(Bound(max(0.0, target.lag_seconds - since), "the age of the newest replayed commit"))
+        bounds.append(Bound(max(0.0, target.lag_seconds - since), f"the age of the newest replayed commit{why_now}"))
     known = [b for b in bounds if b.seconds is not None]
     return (
         min(known, key=lambda b: b.seconds or 0.0) if known else Bound(None, "neither a record nor a replayed commit")
     )
+
+
+def _moment(request: Request, seen: LastSeen | None, target: Observation) -> tuple[float, str]:
+    """When the outage began, at the latest; with the reason where what was told cannot be so."""
+    told, now = request.outage_started, request.now
+    if told is None:
+        return now, ""
+    committed = None if target.lag_seconds is None else now - target.lag_seconds
+    later = [time for time in (seen.time if seen else None, committed) if time is not None and time > told + 1.0]
+    if not later:
+        return told, ""
+    return now, f"; outage_started does not count, it served {max(later) - told:.0f} s after that"
 
 
 def was_synchronous(view: View, target: Observation) -> bool:

@@ -153,7 +153,7 @@ def measure(
         outage=outage,
         longest_gap_seconds=max(gaps, default=None),
         resolution_seconds=statistics.median(gaps) if gaps else None,
-        loss=_loss(until, surviving, already_lost),
+        loss=_loss(until, surviving if _saw_former(until, expected) else None, already_lost),
         acknowledged_by=tuple(_by_server(acks)),
         fenced_rows=tuple(row.seq for row in until if any(one.gave(row) for one in fenced)) if fenced else None,
         old_primary_rows=_old_primary_rows(inside, expected, outage.after),
@@ -169,6 +169,11 @@ def ranges(numbers: Sequence[int]) -> list[list[int]]:
         else:
             found.append([number, number])
     return found
+
+
+def _saw_former(rows: Sequence[Row], expected: Expected | None) -> bool:
+    """Lost is what a former primary acknowledged: a ledger that begins after the change knows nothing of that."""
+    return expected is None or any(row.acknowledged and not expected.matches(row) for row in rows)
 
 
 def _loss(rows: Sequence[Row], surviving: AbstractSet[int] | None, already_lost: AbstractSet[int]) -> Loss:

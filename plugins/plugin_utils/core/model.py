@@ -26,9 +26,42 @@ WAIVABLE: Mapping[str, str] = {
     "arbiter_unreachable": "nobody but the members' own leases keeps a second operator out",
     "missing_candidate": "a member that cannot be reached may hold newer data than the one promoted",
     "archiver_backlog": "the old primary may not shut down until its archive catches up",
+    "stale_primary": "what the newer primary acknowledged is lost, and it may still take writes",
     "hold_off": "a service that was just moved is failed over again: whatever moves it may go on doing so",
 }
 WAIVABLE_RULES: frozenset[str] = frozenset(WAIVABLE)
+#: Rules that a decision may refuse by and nobody can waive, so that who tries is told so. docs/rules.md has them all.
+FIXED_RULES: frozenset[str] = frozenset(
+    (
+        "claim_held",
+        "confirmation_missing",
+        "endpoint_elsewhere",
+        "endpoint_problem",
+        "fence_mismatch",
+        "holder_alive",
+        "holder_unproven",
+        "lag_over_rpo",
+        "lag_too_large",
+        "lease_held",
+        "member_unreachable",
+        "newer_replica",
+        "no_fence",
+        "no_primary",
+        "no_replica",
+        "no_target",
+        "not_streaming",
+        "nothing_to_exercise",
+        "other_cluster",
+        "primary_alive",
+        "primary_seen",
+        "reason_missing",
+        "setting_too_small",
+        "target_unreachable",
+        "timeline_behind",
+        "timeline_differs",
+        "two_primaries",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -213,6 +246,8 @@ class Decision:
     to_site: str | None = None
     #: what the service can fall back on once the steps are done, and the command that restores the rest
     redundancy: str = ""
+    #: where nothing is left to do: what could not be done all the same, as the report takes it: {"name", "message"}
+    degraded: tuple[Mapping[str, str], ...] = ()
     epoch: int = 0
     #: for each fence step the fences to try, in order
     fences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, hold_off, holding, loss
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, hold_off, holding, lineage, loss
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import SYNCHRONOUS, View
 
@@ -71,7 +71,7 @@ def endpoints(view: View, request: Request) -> Iterator[Refusal]:
 
 
 def one_primary(view: View) -> Iterator[Refusal]:
-    """Two running primaries are a split: no verb makes that better by itself. Members must be of one cluster."""
+    """Two running primaries are a split that no verb makes better. The one must be the newest, of one cluster."""
     if len(view.primaries) > 1:
         names = ", ".join(sorted(o.member for o in view.primaries))
         yield Refusal(
@@ -81,6 +81,7 @@ def one_primary(view: View) -> Iterator[Refusal]:
             "two members take writes",
             "stop the one that clients should not reach, then run rejoin",
         )
+    yield from lineage.stale_primary(view)
     identities = {o.member: o.system_id for o in view.observed.values() if o.system_id}
     if len(set(identities.values())) > 1:
         measured = ", ".join(f"{member}={identity}" for member, identity in sorted(identities.items()))

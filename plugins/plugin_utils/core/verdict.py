@@ -7,7 +7,7 @@
 | failed | a step failed, the run ended without an outcome, or a second primary acknowledged writes | yes |
 | refused | a rule forbade it; nothing was changed | yes |
 | objective_missed | done, but the outage is over the RTO or the loss is over the RPO | yes |
-| degraded | promoted and serving, but a step that could have been done was not | unless allowed by name |
+| degraded | serving where it should, but a step that could have been done was not | unless allowed by name |
 | not_measured | done, but outage or loss is not known | only where the verb promises a measurement (a drill) |
 | passed | done and measured, every objective met | no |
 | nothing_to_do | the goal was reached before the run | no |
@@ -81,7 +81,7 @@ class Case:
     @property
     def is_degraded(self) -> bool:
         """Something could have been done and was not."""
-        return self.outcome == "degraded" or (self.outcome == "done" and bool(self.degradations))
+        return self.outcome == "degraded" or (self.outcome in ("done", "nothing_to_do") and bool(self.degradations))
 
 
 @dataclass(frozen=True)

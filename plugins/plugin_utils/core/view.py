@@ -105,15 +105,22 @@ class View:
         preferred = [o for o in others if o.site == self.service.preferred_site]
         return next(iter([*by_endpoint, *by_record, *preferred, *others]), None)
 
+    def named_primaries(self) -> set[str]:
+        """Every member that an endpoint, the last sight or any promotion record names, also where they disagree."""
+        addresses = {value for endpoint in self.endpoints for value in endpoint.values}
+        named = {o.member for o in self.observed.values() if o.address in addresses}
+        named |= {self.last_seen.member} if self.last_seen else set()
+        return named | {str(o.promotion.get("member")) for o in self.observed.values() if o.promotion}
+
     def sites_of_primary(self) -> set[str]:
         """Every site that anything names as the primary's: a run cut off half-way is found by any of them."""
         addresses = {value for endpoint in self.endpoints for value in endpoint.values}
         found = {o.site for o in self.primaries}
         found |= {o.site for o in self.observed.values() if o.address in addresses}
         found |= {self.service.preferred_site} if any(e.claim_run for e in self.endpoints) else set()
-        promoted = self.promotion_member()
-        if promoted and not found:
-            found |= {o.site for o in self.observed.values() if o.member == promoted}
+        promoted = None if found else self.promotion_member()
+        seen = self.last_seen.member if self.last_seen and not self.primaries else None
+        found |= {o.site for o in self.observed.values() if o.member in (promoted, seen)}
         return found or {self.service.preferred_site}
 
     def endpoints_hold(self, address: str) -> bool:

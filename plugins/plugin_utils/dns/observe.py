@@ -51,6 +51,7 @@ def observe(
     found.others += unresolved_answers(servers)
     best = found.primary or _newest(found.others)
     guard = _guard(best, found)
+    found.problems += _alias(best, target, rtype)
     name = str(target.servers[0])
     answers = [found.primary or unresolved_answers(ServerSet((), (name,)))[0], *found.others]
     values = best.record.values if best else ()
@@ -107,6 +108,14 @@ def _newest(answers: Sequence[ServerAnswer]) -> ServerAnswer | None:
         if best is None or best.soa.serial is None or serial_reached(answer.soa.serial, best.soa.serial):
             best = answer
     return best
+
+
+def _alias(best: ServerAnswer | None, target: Target, rtype: str) -> list[dict[str, str]]:
+    """An alias that stands where the record should: a switch would find that out when the old primary is stopped."""
+    if best is None or best.record.alias is None or rtype == "CNAME":
+        return []
+    text = f"{target.name} is an alias of {best.record.alias}, and nothing can stand beside one: remove it"
+    return [{"reason": "conflict", "message": f"{text}, or give the endpoint type CNAME"}]
 
 
 def _guard(best: ServerAnswer | None, found: _Found) -> Guard | None:

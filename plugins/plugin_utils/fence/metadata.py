@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import difflib
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 #: Without these nothing can be proven.
 NEEDED_ACTIONS = ("off", "status")

@@ -9,12 +9,12 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     NOT_SHOWN,
     dns_name_problem,
     finding,
-    ip_version,
     is_template,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import Sealed

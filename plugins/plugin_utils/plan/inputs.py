@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import WAIVABLE_RULES
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import FIXED_RULES, WAIVABLE_RULES
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.backup_inputs import backup_findings
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     cut,
@@ -67,6 +67,17 @@ MEANT = {
     "break_lease": ("break", "break_claim", "break_lock", "steal", "take_over", "takeover", "unlock"),
     "outage_started": ("started", "since", "outage", "outage_start"),
 }
+#: The same for what one verb reads; with another verb such a word may be a variable of one's own.
+MEANT_BY_VERB = {
+    "report": {
+        "continuity_run_id": ("run", "run_id", "run_directory"),
+        "continuity_runs_dir": ("runs", "runs_dir", "runs_directory"),
+    },
+    "rights": {
+        "rights_dir": ("dir", "directory", "rights_directory"),
+        "rights_login": ("login", "user", "rights_user"),
+    },
+}
 _INPUT_MEANT = {word: name for name, words in MEANT.items() for word in words}
 
 NEAR_MISS = 0.8
@@ -116,6 +127,7 @@ def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
     errors = []
     inputs = INPUTS + OF_ONE_VERB.get(verb, ())
     of_others = {name: other for other, names in OF_ONE_VERB.items() for name in names if name not in inputs}
+    words = _INPUT_MEANT | {word: meant for meant, said in MEANT_BY_VERB.get(verb, {}).items() for word in said}
     for name in map(str, extra):
         if name.lower().startswith("continuity_") and name not in SETTINGS:
             errors.append(unknown(name, "setting", name, SETTINGS))
@@ -126,11 +138,12 @@ def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
         elif overrules(name):
             errors.append(finding(name, "would overrule what the verb works out for each service", "not to give it"))
         elif name not in inputs and name not in SETTINGS:
-            meant = _INPUT_MEANT.get(name.lower()) or nearest(
+            meant = words.get(name.lower()) or nearest(
                 name, [known for known in inputs if known not in extra], NEAR_MISS
             )
             if meant:
-                errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(inputs)))
+                known = SETTINGS if meant in SETTINGS else inputs
+                errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(known)))
     if verb == "drill":
         _checked(extra, "dwell", _duration, errors)
     errors += backup_findings(extra, verb)
@@ -243,5 +256,15 @@ def _waived(extra: Mapping[str, Any], errors: list[str]) -> tuple[str, ...]:
         errors.append(finding("waive", f"{shown(value)} is no list of rules", listed(sorted(WAIVABLE_RULES))))
         return ()
     names = [word.strip(" '\"") for word in words]
-    errors += [unknown("waive", "rule", name, sorted(WAIVABLE_RULES)) for name in names if name not in WAIVABLE_RULES]
+    errors += [_not_waivable(name) for name in names if name not in WAIVABLE_RULES]
     return tuple(dict.fromkeys(names))
+
+
+def _not_waivable(name: str) -> str:
+    """A rule that exists gets no suggestion: the nearest name may be one that gives away much more."""
+    if name not in FIXED_RULES:
+        return unknown("waive", "rule", name, sorted(WAIVABLE_RULES))
+    why = "it is a fact, not a rule of caution"
+    if name == "lag_over_rpo":
+        why = "accept a bound with -e accept_data_loss=<duration>"
+    return finding("waive", f"{name} cannot be waived: {why}", listed(sorted(WAIVABLE_RULES)))

@@ -8,12 +8,12 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import PREFIX
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     MOST_HINTS,
     SECRET_NAME,
     finding,
-    ip_version,
     listed,
     unknown,
 )

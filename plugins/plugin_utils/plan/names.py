@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
 
 MOST_SHOWN = 12  # names listed in one error; a plan may know thousands
 MOST_HINTS = 50  # nearest names looked for among the errors of one kind; each costs milliseconds in a large plan
@@ -101,14 +102,6 @@ def host_problem(value: str) -> str | None:
 def is_template(value: object) -> bool:
     """True for text that Ansible still has to fill in, so it cannot be judged yet."""
     return isinstance(value, str) and ("{{" in value or "{%" in value)
-
-
-def ip_version(value: object) -> int | None:
-    """4 or 6 for an IP address, None for anything else (leading zeros and ports are no addresses)."""
-    try:
-        return ipaddress.ip_address(str(value)).version
-    except ValueError:
-        return None
 
 
 def dns_name_problem(name: str) -> str | None:

@@ -248,6 +248,7 @@ def _one_line(error: Exception, data: bytes) -> str:
     if not mark:
         return visible(str(problem))
     lines = data.decode("utf-8").splitlines()
-    ours = type(error) is yaml.MarkedYAMLError
+    # the loader's own errors are of classes derived from this one
+    ours = error.__class__ is yaml.MarkedYAMLError
     todo = advice(problem, lines[mark.line], mark.column, ours) if mark.line < len(lines) else ""
     return visible(f"line {mark.line + 1}, column {mark.column + 1}: {problem}{todo}")

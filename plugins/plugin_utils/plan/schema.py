@@ -72,7 +72,9 @@ def _validator() -> Any:
         raise RuntimeError(MISSING_LIBRARY)
     base = jsonschema.Draft202012Validator
     # for JSON Schema 5432.0 is a whole number and 1e400 is one; for a port and a group's name they are not
-    types = base.TYPE_CHECKER.redefine("integer", lambda _checker, value: type(value) is int)
+    types = base.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
+    )
     ours = jsonschema.validators.extend(base, {"pattern": _whole_line_pattern}, type_checker=types)
     return ours(_inlined(_schema(), _schema()["$defs"]))
 

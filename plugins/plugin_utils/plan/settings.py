@@ -19,6 +19,13 @@ def settings_findings(extra: Mapping[str, Any]) -> list[str]:
     return [*_run_id(extra), *_runs_directory(extra), *_claim_seconds(extra), *_allow_degraded(extra)]
 
 
+def allowed_degraded(extra: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in `continuity_outcome_allow_degraded`, a list or a text with commas, once they are checked."""
+    value = extra.get("continuity_outcome_allow_degraded") or ()
+    names = value.split(",") if isinstance(value, str) else value
+    return tuple(name for name in ("".join(each).strip() for each in names) if name)  # plain text, without tags
+
+
 def _run_id(extra: Mapping[str, Any]) -> Iterator[str]:
     value = extra.get("continuity_run_id")
     if value is not None:

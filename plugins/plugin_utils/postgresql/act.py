@@ -52,7 +52,7 @@ def stop(service: str, lease: Lease | None, cluster: Cluster, upstream: Upstream
         f"""{RUN_AS}
 if {running(cluster)}; then
   printf '@@sessions %s\\n' "$({psql(cluster, sql.SESSIONS, 5)})"
-  {psql(cluster, "checkpoint;", seconds, "checkpoint")}
+  {psql(cluster, sql.ONLY_A_PRIMARY + "checkpoint;", seconds, "checkpoint")}
   {keep}
   {psql(cluster, "checkpoint;", seconds, "checkpoint")}
   echo @@changed
@@ -106,13 +106,14 @@ def arm(service: str, lease: Lease | None, cluster: Cluster, seconds: int) -> st
         lease,
         service,
         f"""{RUN_AS}
+{_PROCESSES}
 armed="$state/armed"
 {_END_ARMED}
 mkdir "$armed" && mkfifo "$armed/in" "$armed/out" || {{ echo "@@failed arm"; exit 1; }}
 ( exec >"$armed/in" 2>/dev/null </dev/null 9>&-; exec sleep {int(seconds)} ) &
-echo $! > "$armed/keeper"
+continuity_keep keeper $!
 ( exec <"$armed/in" 1<>"$armed/out" 2>&1 9>&-; {cluster.as_user(cluster.psql())} ) &
-echo $! > "$armed/session"
+continuity_keep session $!
 printf '%s\\n' {shlex.quote(begun)} > "$armed/in"
 said=$(timeout 5 head -n 1 "$armed/out" </dev/null)
 [ "$said" = @@armed ] || {{ echo "@@failed arm"; printf '%s\\n' "$said" >&2; exit 1; }}
@@ -121,13 +122,28 @@ said=$(timeout 5 head -n 1 "$armed/out" </dev/null)
 
 
 #: Whoever opened a session before: its standard input ends, and so does it.
-_END_ARMED = """if read -r keeper < "$armed/keeper"; then kill "$keeper"; fi 2>/dev/null
+_END_ARMED = """if continuity_ours keeper; then kill "$pid"; fi 2>/dev/null
 rm -rf "$armed" """
+
+#: A number alone may be a stranger's by now, after a reboot for sure: a process is its number and when it began.
+_PROCESSES = """continuity_began() {
+  began=; read -r stat < "/proc/$1/stat" && set -- ${stat##*) } && shift 19 && began=$1
+}
+continuity_keep() { continuity_began "$2"; echo "$2 $began" > "$armed/$1"; }
+continuity_ours() {
+  pid= since=; read -r pid since < "$armed/$1" && continuity_began "$pid" && [ "$began" = "$since" ]
+}"""
+
+#: From here on a promotion may be under way in the server, whatever becomes of this script: an undo must not have the
+#: old primary start again. It ends with the server that was asked. Only a promotion that the server refused to
+#: begin takes it back.
+_SENT = """read -r boot < /proc/sys/kernel/random/boot_id; read -r up _ < /proc/uptime
+echo "$boot $up" > "$state/promoting" || { echo "@@failed promoting"; exit 1; }"""
 
 #: Promote over the session that ``arm`` opened. Where none is left, or not even its first statement was answered, a
 #: session of its own does it: promoting twice is no harm.
 _OVER_ARMED = """armed="$state/armed" said=
-if read -r session < "$armed/session" && [ -d "/proc/$session" ]; then
+if continuity_ours session; then
   # Open for reading before anything is sent, through a writer that is there for sure: opening never waits
   exec 6<>"$armed/out" 5<"$armed/out" 6>&-
   said=$(printf '%s\\n' "$sql" '\\q' 1<>"$armed/in"; timeout -k 1 {seconds:g} cat <&5)
@@ -157,7 +173,9 @@ def promote(
         lease,
         service,
         f"""{RUN_AS}
+{_PROCESSES}
 sql={statements}
+{_SENT}
 {over_armed}
 case $said in
   *@@protection*) ;;
@@ -170,7 +188,9 @@ while IFS= read -r line; do
 done <<CONTINUITY_SAID
 $said
 CONTINUITY_SAID
+case $said in *"continuity not_received"*|*"continuity other_timeline"*) rm -f "$state/promoting" ;; esac
 [ -n "$server" ] || {{ echo "@@failed promote"; exit 1; }}
+rm -f "$state/promoting"
 printf '{{"record": %s, "server": %s}}\\n' {recorded} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
 {{ sync "$state/promotion"; {_END_ARMED.replace(chr(10), "; ")}; }} >/dev/null 2>&1 </dev/null 9>&- &

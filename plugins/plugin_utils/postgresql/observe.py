@@ -49,6 +49,12 @@ def script(questions: Sequence[Question]) -> str:
     )
 
 
+#: A promotion that was sent and of which nobody heard: when, and the time now, on this boot's clock.
+_PROMOTING = """if read -r boot up < "$state/promoting" && read -r here < /proc/sys/kernel/random/boot_id; then
+  [ "$boot" != "$here" ] || { read -r now _ < /proc/uptime; echo "@@promoting $up $now"; }
+fi 2>/dev/null"""
+
+
 def _ask(question: Question) -> str:
     cluster = question.cluster
     unit = shlex.quote(cluster.unit)
@@ -56,9 +62,10 @@ def _ask(question: Question) -> str:
     lines = [
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
-        f"echo @@unit; systemctl show -p ActiveState -p LoadState {unit}",
+        f"echo @@unit; systemctl show -p Id -p ActiveState -p LoadState {unit}",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
+        _PROMOTING,
         lease.OBSERVE,
         f"echo @@psql; {ask} <<'CONTINUITY_SQL'\n{sql.OBSERVE}\nCONTINUITY_SQL\nrc=$?; echo; echo \"@@psql_rc $rc\"",
         f'[ $rc = 0 ] || {{ echo @@status; {cluster.as_user(cluster.status())} </dev/null; echo "@@status_rc $?"; '
@@ -90,6 +97,10 @@ class Answer:
     logins: dict[str, str]
     #: who holds the lease here, as `lease.observed` reads it
     lease: dict[str, Any] | None = None
+    #: seconds since a promotion was sent whose end is not known
+    promoting_seconds: float | None = None
+    #: the plan's unit, where systemd says that nothing runs in it
+    idle_unit: str = ""
 
 
 def parse(stdout: str) -> dict[str, Answer]:
@@ -131,7 +142,17 @@ def _answer(lines: list[str]) -> Answer:
         error=" ".join(sections.get("psql", []))[:300] if psql_rc != 0 else "",
         logins=dict(_login(line) for line in sections.get("login", [])),
         lease=lease.observed(sections.get("lease", [])),
+        promoting_seconds=_age(sections.get("promoting", [])),
+        idle_unit=unit.get("Id", "") if unit.get("ActiveState") in ("inactive", "failed") else "",
     )
+
+
+def _age(lines: list[str]) -> float | None:
+    try:
+        sent, now = (float(word) for word in lines[0].split())
+    except (IndexError, ValueError):
+        return None
+    return now - sent
 
 
 def _number(lines: list[str] | None) -> int | None:

@@ -1,22 +1,23 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From what a member printed to an Observation in neutral words, and every problem that stands in the way."""
+"""From what a member printed to an Observation in neutral words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.problems import of_a_server, of_a_silent_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.sql import position_bytes
-
-PLANNED = ("switchover",)
-ANY = ("switchover", "failover")
 
 #: What else of the server's own answer later steps read
 KEPT = ("settings", "data_directory", "sessions", "last_commit", "now", "replayed")
+
+#: More than clocks that are kept in step differ by.
+CLOCKS_DIFFER_SECONDS = 1.0
 
 #: A standby that has fewer of these than its primary stops replaying (PostgreSQL's own rule).
 AT_LEAST_PRIMARY = (
@@ -35,8 +36,8 @@ def observation(
 
     Example: ``observation("db1", "dc1", "198.51.100.11", parse(stdout)["payments-db"])``.
     """
-    if answer is None:
-        return Observation(member=member, site=site, address=address)
+    if answer is None:  # what holds its database is in the plan: a fence needs it when the machine comes back
+        return Observation(member=member, site=site, address=address, engine=_handles(cluster))
     if answer.server is None:
         return _silent(member, site, address, answer, _handles(cluster))
     server = answer.server
@@ -65,9 +66,15 @@ def observation(
         promotion=_promotion(answer),
         lease=answer.lease,
         capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
-        problems=tuple(_problems(server, answer)),
-        engine={key: server[key] for key in KEPT} | _handles(cluster),
+        problems=tuple(of_a_server(server, answer)),
+        engine={key: server[key] for key in KEPT} | _handles(cluster) | {"promoting": _promoting(server, answer)},
     )
+
+
+def _promoting(server: Mapping[str, Any], answer: Answer) -> bool:
+    """A promotion was sent to this very server, still in recovery, and may yet come: it ends only with the server."""
+    sent = answer.promoting_seconds
+    return bool(server["recovery"]) and sent is not None and sent <= float(server.get("up_seconds") or 0.0) + 1.0
 
 
 def _handles(cluster: Cluster | None) -> dict[str, Any]:
@@ -80,20 +87,6 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
     control = answer.control
     state = control.get("Database cluster state", "")
     stopped = answer.running is False and answer.active not in ("active", "activating", "deactivating")
-    problems = (
-        [
-            _problem(
-                "rejoin_unfinished",
-                "a rewind or a copy was cut off",
-                "a finished one",
-                "its data directory is not usable",
-                ANY,
-                "run rejoin again",
-            )
-        ]
-        if answer.rejoining
-        else []
-    )
     return Observation(
         member=member,
         site=site,
@@ -110,7 +103,7 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
         comes_back_as=("replica" if answer.standby_signal else "primary") if stopped else None,
         promotion=_promotion(answer),
         lease=answer.lease,
-        problems=tuple(problems),
+        problems=tuple(of_a_silent_server(answer)),
         engine={
             **handles,
             "control_state": state,
@@ -164,7 +157,8 @@ def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> floa
 
     With everything held that was announced, it is the age of the last word from upstream: a link that drops
     packets looks like an idle one. Else it is the age of the newest commit, and an idle service ages although
-    nothing is missing.
+    nothing is missing. A commit has the time of the primary's clock: one from the future tells that the two clocks
+    differ, and no age.
     """
     if not server["recovery"]:
         return None
@@ -172,77 +166,5 @@ def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> floa
         return max(0.0, float(server["now"]) - float(receiver["last_message"]))
     if server["last_commit"] is None:
         return None
-    return max(0.0, float(server["now"]) - float(server["last_commit"]))
-
-
-def _problem(rule: str, measured: str, limit: str, message: str, blocks: tuple[str, ...], hint: str) -> Problem:
-    return Problem(rule=rule, measured=measured, limit=limit, message=message, blocks=blocks, hint=hint)
-
-
-def _problems(server: Mapping[str, Any], answer: Answer) -> Iterator[Problem]:
-    settings = server["settings"]
-    if server["recovery"]:
-        if server["replay_paused"]:
-            yield _problem(
-                "replay_paused",
-                "paused",
-                "running",
-                "the standby does not replay what it receives",
-                ANY,
-                "SELECT pg_wal_replay_resume() on it",
-            )
-        if str(server["apply_delay"]) not in ("0", "None"):
-            yield _problem(
-                "apply_delay",
-                f"{server['apply_delay']} ms",
-                "0 ms",
-                "the standby replays late on purpose",
-                ANY,
-                "set recovery_min_apply_delay = 0 on it",
-            )
-    else:
-        yield from _primary_problems(server, settings)
-    if settings["full_page_writes"] != "on" or "on" not in (settings["wal_log_hints"], settings["data_checksums"]):
-        measured = (
-            f"full_page_writes={settings['full_page_writes']}, wal_log_hints={settings['wal_log_hints']}, "
-            f"data_checksums={settings['data_checksums']}"
-        )
-        yield _problem(
-            "rewind_impossible",
-            measured,
-            "full_page_writes=on and one of the others on",
-            "an old primary could not be rewound",
-            PLANNED,
-            "set wal_log_hints = on and restart",
-        )
-    for peer, said in sorted(answer.logins.items()):
-        if not said.split("|")[0].isdigit():
-            yield _problem(
-                "replication_login",
-                said or "no answer",
-                "a replication connection",
-                f"it cannot follow {peer} after the switch",
-                PLANNED,
-                "check pg_hba.conf and the password file",
-            )
-
-
-def _primary_problems(server: Mapping[str, Any], settings: Mapping[str, str]) -> Iterator[Problem]:
-    if server["ready"] and (server["archiver"]["failing"] or int(server["ready"]) > 16):
-        yield _problem(
-            "archiver_backlog",
-            f"{server['ready']} segments wait",
-            "16, and no failure since the last success",
-            "PostgreSQL does not stop before they are archived",
-            PLANNED,
-            "mend archive_command",
-        )
-    if server["base_backups"]:
-        yield _problem(
-            "base_backup_running",
-            str(server["base_backups"]),
-            "0",
-            "a base backup would be cut off",
-            PLANNED,
-            "wait for it to end",
-        )
+    age = float(server["now"]) - float(server["last_commit"])
+    return None if age < -CLOCKS_DIFFER_SECONDS else max(0.0, age)

@@ -22,6 +22,7 @@ set statement_timeout = '2s';
 with here as (select pg_is_in_recovery() as recovery)
 select json_build_object(
   'recovery', recovery,
+  'up_seconds', extract(epoch from clock_timestamp() - pg_postmaster_start_time()),
   'system_id', (select system_identifier::text from pg_control_system()),
   'timeline', case when recovery then @@FOLLOWED@@
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
@@ -69,6 +70,12 @@ SESSIONS = r"""
 select coalesce(json_agg(json_build_object('user', usename, 'database', datname, 'client', host(client_addr),
   'application', application_name)), '[]') from pg_stat_activity
 where backend_type = 'client backend' and pid <> pg_backend_pid();
+"""
+
+#: What is stopped for good is a primary: a replica that was named by mistake is left as it is.
+ONLY_A_PRIMARY = """do $continuity$ begin if pg_is_in_recovery() then
+  raise exception 'continuity not_a_primary: this server is a replica, there is nothing to demote';
+end if; end $continuity$;
 """
 
 _PROMOTE = r"""

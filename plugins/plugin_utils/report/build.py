@@ -31,7 +31,8 @@ def build(
     """Build the report of the run in `directory`; nothing is written.
 
     `allow_degraded`: degradations (or services) the operator accepts by name. `inventory`: the inventory sources that
-    the next commands name; those in `run.json` come first.
+    the next commands name. Both count only where the run's own, in `run.json`, are none: built again elsewhere, the
+    report of a run says the same.
 
     Raises:
         ReportError: the directory holds no run.
@@ -42,7 +43,7 @@ def build(
     run = files.run
     sources = run.get("inventory") or inventory
     options = " ".join(f"-i {shlex.quote(str(source))}" for source in sources) or "-i INVENTORY"
-    allowed = frozenset(str(name) for name in allow_degraded)
+    allowed = frozenset(str(name) for name in run.get("allow_degraded") or allow_degraded)
     services = [
         {**service_of(run, name, each, allowed, options), "client": client(files.directory, name)}
         for name, each in files.services.items()

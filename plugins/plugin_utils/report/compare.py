@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ReportError
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def compare(directory: Path | str) -> list[Compared]:
 
 
 def history(directory: Path | str) -> History:
-    """The runs below `directory`. What is broken, foreign or not reported is named and hides no other run."""
+    """The runs below `directory`. What is broken, foreign, not reported or a check is named and hides no other run."""
     found: list[Compared] = []
     skipped: list[Skipped] = []
     try:
@@ -76,17 +78,22 @@ def history(directory: Path | str) -> History:
 def _compared(folder: Path) -> list[Compared]:
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        return [_service(folder.name, report, service) for service in report["services"]]
+        found = [_service(folder.name, report, service) for service in report["services"]]
     except FileNotFoundError:
         if (folder / "run.json").is_file():
             command = f"report it with -e continuity_run_id={folder.name}"
             raise ReportError(f"the run has no report.json: it was cut off, or still runs; {command}") from None
+        if folder.name == LAST_SEEN:  # the collection's own
+            return []
         raise ReportError("holds no run.json and no report.json: not the directory of a run") from None
     except OSError as error:
         raise ReportError(f"report.json cannot be read: {error.strerror or error}") from None
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise ReportError(f"report.json is broken, or no report of this collection ({problem})") from None
+    if report.get("check_mode"):
+        raise ReportError("the run was in check mode (--check): nothing was changed and nothing measured")
+    return found
 
 
 def _service(directory: str, report: Mapping[str, Any], service: Mapping[str, Any]) -> Compared:
@@ -122,10 +129,18 @@ def compare_lines(compared: Iterable[Compared]) -> list[str]:
     """The runs as lines of text, one a run and service."""
     return [
         f"{each.run_id}  {each.verb} {each.service}: {text.VERDICT_TEXT[each.verdict].lower()},"
-        f" outage {text.duration(each.rto_seconds)} of {text.duration(each.rto_objective_seconds, 'no objective')},"
-        f" loss {text.duration(each.rpo_seconds)} of {text.duration(each.rpo_objective_seconds, 'no objective')}"
+        f" outage {_of(each, each.rto_seconds, each.rto_objective_seconds)},"
+        f" loss {_of(each, each.rpo_seconds, each.rpo_objective_seconds)}"
         for each in compared
     ]
+
+
+def _of(run: Compared, seconds: float | None, objective: float | None) -> str:
+    """`2.41s of 1h`; `-` where nothing could be measured: the run moves no primary, or was not allowed or needed to."""
+    moves = run.verb in (*MOVING, "drill") and run.verdict not in ("refused", "nothing_to_do")
+    if seconds is None and not moves:
+        return "-"
+    return f"{text.duration(seconds)} of {text.duration(objective, 'no objective')}"
 
 
 def history_lines(found: History) -> list[str]:
@@ -144,4 +159,13 @@ def newest(directory: Path | str) -> Path:
     runs = [path.parent for path in Path(directory).glob("*/run.json")]
     if not runs:
         raise ReportError(f"{directory} holds no run; start a verb first, or name the directory of your runs")
-    return max(runs, key=lambda path: ((path / "run.json").stat().st_mtime, path.name))
+    return max(runs, key=lambda path: (_began(path / "run.json"), path.name))
+
+
+def _began(path: Path) -> float:
+    """When a run began. A copy has file times of its own: they count only where the run does not tell."""
+    try:
+        began = _number(json.loads(path.read_text(encoding="utf-8"))["started"])
+    except (OSError, KeyError, TypeError, ValueError):
+        began = None
+    return path.stat().st_mtime if began is None else began

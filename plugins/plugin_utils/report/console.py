@@ -71,6 +71,8 @@ def _explain(service: Mapping[str, Any], indent: str = "") -> list[str]:
         told.append(f"{each['rule']}: {each['message']}{limits}" + (f". Next: {each['hint']}" if each["hint"] else ""))
     told += [f"could have been done: {each['name']} {each['message']}".rstrip() for each in service["degradations"]]
     told += [f"note: {each}" for each in service["notes"]]
+    if service["redundancy"]:
+        told.append(f"redundancy: {service['redundancy']['state']}")
     if service["next_command"]:
         told.append(f"next: {service['next_command']}")
     name = indent or f"{service['service']}: "

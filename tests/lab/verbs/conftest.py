@@ -4,14 +4,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+import harness
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import harness  # noqa: E402 the path above comes first
 
 
 @pytest.fixture

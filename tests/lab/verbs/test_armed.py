@@ -33,7 +33,8 @@ def test_a_controller_that_dies_after_arming_promotes_nobody(healthy: None) -> N
     for pid in (process.pid, *map(int, workers)):
         os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=20)
-    place = RUNS / run_id / "armed" / "payments-db"
+    (place,) = (RUNS / run_id / "armed" / "payments-db").iterdir()  # of this one controller
+    assert list(place.glob("*.topic")), "something was armed"
     ends = time.monotonic() + 5
     while list(place.glob("*.waiting")):
         assert time.monotonic() < ends, "what is armed outlives its controller"

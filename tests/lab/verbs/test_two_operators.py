@@ -43,9 +43,9 @@ class Watch:
 
 
 @contextmanager
-def paused_after(run_id: str, step: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def paused_after(run_id: str, step: str, *arguments: str, verb: str = "switchover") -> Iterator[subprocess.Popen[str]]:
     """A run that is stopped dead (SIGSTOP to all of it) once its journal has a step, and killed at the end."""
-    process = start_verb("switchover", *arguments, f"continuity_run_id={run_id}")
+    process = start_verb(verb, *arguments, f"continuity_run_id={run_id}")
     try:
         wait_for_step(run_id, "accounts-db", step, "done", count=2 if step == "lease" else 1)
         os.killpg(process.pid, signal.SIGSTOP)
@@ -106,11 +106,16 @@ def test_a_paused_run_that_wakes_up_is_refused_by_the_members(healthy: None) -> 
 
 
 def test_a_paused_run_that_wakes_up_is_refused_by_the_name_server(healthy: None) -> None:
-    """It was promoted already and slept before it moved the record; its guard is not the zone's any more."""
+    """It was promoted already and slept before it moved the record; its guard is not the zone's any more.
+
+    A failover: in a planned move the record is moved by what was armed before, at the moment of the promotion.
+    """
     run_id = f"sleeper-{time.time_ns()}"
-    with paused_after(run_id, "promote", *MOVE) as sleeper:
+    assert run_verb("assess", "scope=accounts-db").rc == 0
+    lab("fault", "primary_crashed", "--member", "db1", "--service", "accounts-db")
+    with paused_after(run_id, "promote", *MOVE, verb="failover") as sleeper:
         expire(run_id)
-        other = run_verb("switchover", *MOVE)
+        other = run_verb("failover", *MOVE)
         assert other.rc == 0, other.output
         rc, output = finish(sleeper)
     assert rc != 0

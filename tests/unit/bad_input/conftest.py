@@ -10,11 +10,13 @@ from __future__ import annotations
 import socket
 
 import pytest
+import sample_plan
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan import load_plan
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import PlanReadError, read_plan
 
-PLAN = """\
+PLAN = (
+    """\
 plugin: continuity.dr.plan
 plan:
   id: shop
@@ -25,25 +27,9 @@ sites:
 functions:
   payments: {title: Payment processing, tier: 1, objectives: {rto: 1h, rpo: 0s, mtpd: 4h}, depends_on: [accounts]}
   accounts: {tier: 2, objectives: {rto: 2h, rpo: 5m}}
-services:
-  payments-db:
-    function: payments
-    engine: {role: continuity.dr.engine_postgresql, cluster: 15/main, port: 5432}
-    members: [db1, {host: db2, port: 5433}]
-    endpoints:
-      - role: continuity.dr.endpoint_rfc2136
-        name: payments-db.shop.example.
-        zone: shop.example.
-        servers: [198.51.100.153]
-        ttl: 5s
-        key: {name: continuity, secret: "{{ vault_tsig_secret }}"}
-    fence: {role: continuity.dr.fence_systemd}
-    canary: {database: shop, table: canary, role: canary, password: "{{ vault_canary }}", rate: 20}
-  accounts-db:
-    function: accounts
-    engine: {role: continuity.dr.engine_postgresql, cluster: 15/accounts}
-    members: [db1, db2]
 """
+    + sample_plan.SERVICES
+)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "field", "says"), WRONG, ids=[f"{field}-{new}"[:60] for _, new, field, _ in WRONG]
+    ("old", "new", "field", "says"), WRONG, ids=[f"{field}-{new}"[:60] for _old, new, field, _says in WRONG]
 )
 def test_records_and_servers(errors_of, assert_told, old, new, field, says):
     assert_told(errors_of(old, new), f"{ENDPOINT}.{field}", *says)

@@ -90,7 +90,7 @@ MISREAD = {
         "  accounts-db:",
         "  payments-db:",
         "services.payments-db",
-        "second time in line 25",
+        "second time in line 26",
         "allowed: once",
     ),
     "vault text without its tag": (

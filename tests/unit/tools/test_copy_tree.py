@@ -41,3 +41,14 @@ def test_it_follows_changes_and_removals(checkout: Path, tmp_path: Path) -> None
     assert held(tmp_path / "copy") == {".gitignore", "README.md"}
     assert not (tmp_path / "copy" / "plugins").exists()
     assert (tmp_path / "copy" / ".gitignore").read_text(encoding="utf-8") == "/build/\n/runs/\n"
+
+
+@pytest.mark.parametrize("target", ["checkout", ".", "checkout/plugins", "other"])
+def test_nothing_is_deleted_where_it_copies_from_nor_in_another_checkout(
+    checkout: Path, tmp_path: Path, target: str
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "other")], check=True)
+    before = held(tmp_path)
+    with pytest.raises(ValueError, match="allowed: a directory for the copy alone"):
+        copy_tree(checkout, tmp_path / target)
+    assert held(tmp_path) == before

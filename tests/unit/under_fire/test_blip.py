@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from observed import GONE, left_behind
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, Sighting
@@ -16,14 +17,12 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     EndpointView,
     LastSeen,
-    Observation,
     Request,
     Service,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 NOW, NAME = 1_795_317_300.0, "shop.example."
-PRIMARY, REPLICA = "198.51.100.11", "203.0.113.11"
 BLIP = st.floats(5.0, 60.0)
 #: What the one fence says of the primary, which lives on: nothing, or that its machine is on.
 FENCES = st.sampled_from([(), (Evidence("db1", "power", "on", None, True, None, "on"),)])
@@ -31,28 +30,12 @@ FENCES = st.sampled_from([(), (Evidence("db1", "power", "on", None, True, None, 
 
 def decided(verb: str, seconds: float, evidence: tuple[Evidence, ...] = (), **other: Any) -> Decision:
     """The controller and db2 lost sight of db1 so long ago; db1 serves all the while."""
-    db1 = Observation("db1", "dc1", address=PRIMARY)
-    db2 = Observation(
-        "db2",
-        "dc2",
-        reachable=True,
-        running=True,
-        role="replica",
-        writable=False,
-        position=9,
-        system_id="7",
-        lag_seconds=seconds,
-        receiving=other.pop("receiving", False),
-        upstream="db1:5432",
-        timeline=1,
-        epoch=0,
-        address=REPLICA,
-    )
+    db2 = left_behind(lag_seconds=seconds, receiving=other.pop("receiving", False))
     service = Service("shop", 300.0, {"db1": "dc1", "db2": "dc2"}, "dc1", (NAME,), ("power",), 2, 1800.0)
-    endpoint = EndpointView(NAME, reachable=other.pop("arbiter", True), values=(PRIMARY,))
+    endpoint = EndpointView(NAME, reachable=other.pop("arbiter", True), values=(str(GONE.address),))
     sighted = tuple(Sighting("witness", "db1", "it asks for a password") for _one in range(other.pop("sighted", 0)))
-    seen = LastSeen(NOW - seconds, "db1", 9, {"db2": "async"}, 1)
-    view = View(service, {"db1": db1, "db2": db2}, (endpoint,), seen, {"db1": evidence} if evidence else {}, sighted)
+    seen = LastSeen(NOW - seconds, "db1", 1000, {"db2": "async"}, 1)
+    view = View(service, {"db1": GONE, "db2": db2}, (endpoint,), seen, {"db1": evidence} if evidence else {}, sighted)
     target = None if verb == "rejoin" else "dc2"
     return decide(view, Request(verb, "run-a", NOW, target_site=target, reason="blip", **other))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 HANG = "echo at_work; read -r never < {pipe}\n"
 
 
-def hanging(field: Field, member: str, run: str, epoch: int) -> tuple[object, Path]:
+def hanging(field: Field, member: str, run: str, epoch: int) -> tuple[subprocess.Popen[str], Path]:
     """A guarded script that is at work on a member, under its lock, until somebody writes to its pipe."""
     pipe = field.home / f"{run}.pipe"
     os.mkfifo(pipe)
@@ -51,7 +52,7 @@ def test_an_orphan_that_waits_for_the_lock_is_refused_once_it_has_it(field: Fiel
     shell, pipe = hanging(field, "db1", "run-b", 2)
     orphan = field.start("db1", field.effect("db1", mine("run-a", 1)))
     pipe.write_text("\n")
-    shell.communicate(timeout=20)  # type: ignore[attr-defined]
+    shell.communicate(timeout=20)
     orphan.communicate(timeout=20)
     assert orphan.returncode == lease.REFUSED
     assert [effect.run for effect in field.effects()] == ["run-b"]
@@ -75,12 +76,12 @@ def test_a_script_that_sleeps_under_its_lock_keeps_every_other_out(field: Field)
     """Nobody takes the member from it, however late it is: it may act, so nobody else may."""
     field.acquire("db1", mine("run-a", 1))
     shell, pipe = hanging(field, "db1", "run-a", 1)
-    os.killpg(shell.pid, signal.SIGSTOP)  # type: ignore[attr-defined]
+    os.killpg(shell.pid, signal.SIGSTOP)
     field.pass_time(4000)
     assert field.acquire("db1", mine("run-b", 2)).refused == "member_busy"
-    os.killpg(shell.pid, signal.SIGCONT)  # type: ignore[attr-defined]
+    os.killpg(shell.pid, signal.SIGCONT)
     pipe.write_text("\n")
-    shell.communicate(timeout=20)  # type: ignore[attr-defined]
+    shell.communicate(timeout=20)
     assert field.acquire("db1", mine("run-b", 2)).rc == 0
     field.act("db1", mine("run-b", 2))
     assert [effect.run for effect in field.effects()] == ["run-a", "run-b"]

@@ -51,6 +51,8 @@ def render(report: Mapping[str, Any]) -> str:
     """The report as a page; the same report gives the same bytes."""
     fields, services = Fields(report), report["services"]
     fold = len(services) > _FOLD_ABOVE
+    order = range(len(services))
+    worst_first = sorted(order, key=lambda number: VERDICTS.index(services[number]["verdict"]))
     return page(
         "report.html.j2",
         report=report,
@@ -59,7 +61,8 @@ def render(report: Mapping[str, Any]) -> str:
         detailed=drawings.detailed(report),
         most_drawn=drawings.MOST_SERVICES,
         fold=fold,
-        worst_first=sorted(range(len(services)), key=lambda n: VERDICTS.index(services[n]["verdict"]) if fold else n),
+        worst_first=worst_first if fold else order,
+        next_commands=[services[number]["next_command"] for number in worst_first if services[number]["next_command"]],
         run_sentence=sentence.run_sentence(fields),
         sentences=[sentence.service_sentence(fields, index) for index in range(len(services))],
         phases=PHASES,

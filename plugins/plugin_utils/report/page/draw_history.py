@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing import Canvas, colour, label
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import short
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.history_marks import MARKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Run = Mapping[str, Any]
 
-#: colour and shape of a verdict: never the colour alone
-MARKS: Mapping[str, tuple[str, str]] = {
-    "passed": ("good", "o"),
-    "not_measured": ("client", "d"),
-    "degraded": ("warn", "^"),
-    "refused": ("warn", "v"),
-    "objective_missed": ("bad", "s"),
-    "failed": ("bad", "X"),
-}
 _SECONDS = (0.01, 0.1, 1, 10, 60, 600, 3600, 21600, 86400, 604800)
 _TOP, _OUTAGE, _LOSS, _BETWEEN = 12, 190, 84, 34
 
@@ -82,7 +74,7 @@ def _loss(canvas: Canvas, axes: Axes, runs: Sequence[Run]) -> None:
 
 
 def _mark(axes: Axes, at: float, value: float, verdict: str, count: int) -> None:
-    name, shape = MARKS[verdict]
+    name, shape, _character = MARKS[verdict]
     size = 8 if count <= 40 else 5
     axes.plot([at], [value], marker=shape, markersize=size, color=colour(name), markeredgecolor=colour(name), zorder=3)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing import (
+    WIDTH,
     Canvas,
     colour,
     field,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _STATES = {"done": "accent", "skipped": "idle", "refused": "warn", "failed": "bad", "started": "warn"}
 _CLIENT_HEIGHT = 96
+_LEFT, _RIGHT = 110, 20  # margins of the time axis
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> 
         height=top + 36 + len(steps) * 22 + 40,
     )
     begin, end = _span(bars, client, started)
-    below = canvas.axes(left=110, top=top + 36, right=20, bottom=40)
+    below = canvas.axes(left=_LEFT, top=top + 36, right=_RIGHT, bottom=40)
     _steps(below, bars, steps)
     _stages(canvas, below, bars, begin, end)
     below.set_xlim(begin, end)
@@ -57,7 +59,7 @@ def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> 
     below.set_xlim(begin, end)
     below.set_xlabel("since the run began")
     if client:
-        above = canvas.axes(left=110, top=20, right=20, bottom=canvas.height - 20 - _CLIENT_HEIGHT)
+        above = canvas.axes(left=_LEFT, top=20, right=_RIGHT, bottom=canvas.height - 20 - _CLIENT_HEIGHT)
         _client(above, client, started)
         above.set_xlim(begin, end)
         _outages(above, path, service, started, end)
@@ -92,21 +94,25 @@ def _steps(axes: Axes, bars: Sequence[_Bar], steps: Sequence[str]) -> None:
 
 
 def _stages(canvas: Canvas, axes: Axes, bars: Sequence[_Bar], begin: float, end: float) -> None:
-    """A line where a stage begins, and its name where there is room for it."""
+    """A line where a stage begins, and its name where there is room for it: before the line if not after it."""
     starts: dict[str, float] = {}
     for each in bars:
         starts.setdefault(each.stage, each.began)
     if len(starts) < 2:
         return
+    pixel = (end - begin) / (WIDTH - _LEFT - _RIGHT)
     free = [begin, begin]  # two lines of names: short stages follow each other closely
     for stage, at in starts.items():
         axes.axvline(at, color=colour("line"), linewidth=1, zorder=0.5)
-        level = next((number for number, until in enumerate(free) if at >= until), None)
+        name = label(stage, 14)
+        long = (7.0 * len(name) + 6) * pixel
+        side = "left" if at + long <= end + _RIGHT * pixel else "right"
+        first = at if side == "left" else at - long
+        level = next((number for number, until in enumerate(free) if first >= until), None)
         if level is not None:
-            up = 5 + 14 * level
-            place = canvas.shift(axes, right=2, up=up)
-            axes.text(at, -0.5, label(stage, 14), fontsize=11, color=colour("muted"), transform=place)
-            free[level] = at + (end - begin) * (7.0 * len(label(stage, 14)) + 6) / 650
+            place = canvas.shift(axes, right=2 if side == "left" else -2, up=5 + 14 * level)
+            axes.text(at, -0.5, name, ha=side, fontsize=11, color=colour("muted"), transform=place)
+            free[level] = first + long
 
 
 def _client(axes: Axes, client: Mapping[str, Any], started: float) -> None:

@@ -14,18 +14,10 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.compare impor
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.files import replace
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document, drawings
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.history_marks import MARKS
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING
 
 FILE = "history.html"
-#: the shapes of draw_history.MARKS as characters, for the legend
-_MARKS = {
-    "passed": ("good", "●"),
-    "not_measured": ("client", "◆"),
-    "degraded": ("warn", "▲"),
-    "refused": ("warn", "▼"),
-    "objective_missed": ("bad", "■"),
-    "failed": ("bad", "✖"),
-}
 
 
 def write_history(directory: Path | str, found: History | None = None) -> dict[str, str]:
@@ -59,7 +51,7 @@ def render(found: History) -> str:
         skipped=found.skipped,
         f=Fields({"runs": runs}),
         drawings=drawings.made(wanted),
-        history_marks=_MARKS,
+        history_marks=MARKS,
     )
 
 

@@ -80,8 +80,8 @@ def _moved(fields: Fields, path: str, service: Entry, name: Markup) -> Markup:
         return Markup("{} {} moved{}.").format(name, would, _way(service))
     parts = [
         Markup("{} {} moved{}{}").format(name, would, _way(service), _cause(service)),
-        Markup("clients were without it for {}").format(fields.seconds(f"{path}.rto.measured_seconds"))
-        if rto["measured_seconds"] is not None
+        Markup("clients were without it for {}").format(_outage(fields, path))
+        if _away(rto) is not None
         else Markup("how long clients were without it was not measured"),
         _lost(fields, path, rpo),
         _objectives(fields, path, service),
@@ -90,6 +90,19 @@ def _moved(fields: Fields, path: str, service: Entry, name: Markup) -> Markup:
         left = Markup(", ").join(Markup("<code>{}</code>").format(visible(e["name"])) for e in service["degradations"])
         parts.append(Markup("left undone: {}").format(left))
     return Markup("; ").join(parts) + "."
+
+
+def _away(rto: Entry) -> float | None:
+    """Seconds of the outage: measured, or what is certain of one whose end was not seen."""
+    seconds: float | None = rto["at_least_seconds"] if rto["measured_seconds"] is None else rto["measured_seconds"]
+    return seconds
+
+
+def _outage(fields: Fields, path: str) -> Markup:
+    """`2.41s`; `at least 1m` where the end of the outage was not seen."""
+    if fields.value(f"{path}.rto.measured_seconds") is None:
+        return Markup("at least {}").format(fields.seconds(f"{path}.rto.at_least_seconds"))
+    return fields.seconds(f"{path}.rto.measured_seconds")
 
 
 def _cause(service: Entry) -> Markup:
@@ -156,10 +169,10 @@ def _failed(fields: Fields, path: str, service: Entry, verb: str, name: Markup) 
     said = Markup("The {} of {}{} <strong>failed</strong>{}{}").format(
         visible(verb), name, _way(service), at, ": " + _brief(why) if why else ""
     )
-    if service["rto"]["measured_seconds"] is None:
+    if _away(service["rto"]) is None:
         return said + "."
-    out = fields.seconds(f"{path}.rto.measured_seconds")
-    return Markup("{}; clients were without it for {}; {}.").format(said, out, _lost(fields, path, service["rpo"]))
+    out, lost = _outage(fields, path), _lost(fields, path, service["rpo"])
+    return Markup("{}; clients were without it for {}; {}.").format(said, out, lost)
 
 
 def _brief(value: str) -> Markup:
@@ -169,16 +182,17 @@ def _brief(value: str) -> Markup:
 
 
 def _longest(fields: Fields, services: list[Entry]) -> Markup:
+    # one that may still go on is longer than one that ended after the same time
     known = [
-        (each["rto"]["measured_seconds"], -index)
+        (seconds, each["rto"]["measured_seconds"] is None, -index)
         for index, each in enumerate(services)
-        if each["rto"]["measured_seconds"] is not None
+        if (seconds := _away(each["rto"])) is not None
     ]
     if not known:
         return Markup("")
-    index = -max(known)[1]
+    index = -max(known)[2]
     return Markup(" The longest outage was {} ({}).").format(
-        fields.seconds(f"services.{index}.rto.measured_seconds"), quoted(services[index]["service"])
+        _outage(fields, f"services.{index}"), quoted(services[index]["service"])
     )
 
 

@@ -69,7 +69,9 @@ def task_vars(*observed, stage=None, begun=False, endpoint=("198.51.100.11",), *
     def said(member):
         return {"ansible_facts": {"continuity_observed": {"shop": json.loads(json.dumps(dataclasses.asdict(member)))}}}
 
-    hostvars = {"db1": {}, "db2": {}} | {member.member: said(member) for member in observed or (PRIMARY, REPLICA)}
+    hostvars = {"shop": {}, "db1": {}, "db2": {}} | {
+        member.member: said(member) for member in observed or (PRIMARY, REPLICA)
+    }
     answer = {"reachable": True, "value": list(endpoint), "claim": None}
     return {
         "hostvars": hostvars,
@@ -158,6 +160,46 @@ def test_a_drill_moves_where_its_baseline_looked_and_back_to_where_the_service_c
     moved = task_vars(there, following, stage="failback", begun=True, **where)
     back, _shown = decide("switchover", moved)
     assert (back["decision"]["from_site"], back["decision"]["to_site"]) == ("dc2", "dc1")
+
+
+def test_a_failback_that_was_cut_off_after_the_freeze_is_finished_by_its_move(begin):
+    """Its first stage finds no primary to follow: refused for that, the run would fail although the service arrives."""
+    begin("failback")
+    stopped = {"role": "none", "running": False, "writable": False, "followers": {}}
+    frozen = dataclasses.replace(
+        PRIMARY, member="db2", site="dc2", address="203.0.113.11", engine={"stopped_cleanly": True}, **stopped
+    )
+    following = dataclasses.replace(REPLICA, member="db1", site="dc1", address="198.51.100.11", receiving=False)
+    seen, there = (frozen, following), {"endpoint": ("203.0.113.11",)}
+    rejoin, shown = decide("rejoin", task_vars(*seen, stage="rejoin", **there))
+    assert (rejoin["decision"]["refusals"], rejoin["decision"]["steps"]) == ([], [])
+    assert "is left to the move: no primary runs" in shown
+    move, _shown = decide("failback", task_vars(*seen, stage="failback", **there))
+    assert {"name": "promote", "member": "db1"} in move["decision"]["steps"], move["decision"]["refusals"]
+    # Where nothing was frozen the move says that there is no primary, and a rejoin alone does as well
+    crashed = dataclasses.replace(frozen, engine={})
+    move, _shown = decide("failback", task_vars(crashed, following, stage="failback", **there))
+    assert [refusal["rule"] for refusal in move["decision"]["refusals"]] == ["no_primary"]
+    begin("rejoin")
+    alone, _shown = decide("rejoin", task_vars(*seen, stage="rejoin", **there))
+    assert "no_primary" in [refusal["rule"] for refusal in alone["decision"]["refusals"]]
+
+
+def test_a_failback_that_was_cut_off_before_its_clients_were_sent_home_is_finished_by_its_move(begin):
+    begin("failback")
+    stopped = {"role": "none", "running": False, "writable": False, "followers": {}, "timeline": 1}
+    old = dataclasses.replace(PRIMARY, member="db2", site="dc2", address="203.0.113.11", **stopped)
+    home = dataclasses.replace(PRIMARY, followers={}, timeline=2)
+    there = {"endpoint": ("203.0.113.11",)}
+    rejoin, shown = decide("rejoin", task_vars(home, old, stage="rejoin", **there))
+    assert (rejoin["decision"]["refusals"], rejoin["decision"]["steps"]) == ([], [])
+    assert "clients are not sent to db1 yet" in shown
+    move, _shown = decide("failback", task_vars(home, old, stage="failback", **there))
+    names = [step["name"] for step in move["decision"]["steps"]]
+    assert {"point", "rejoin"} <= set(names) and "promote" not in names, move["decision"]["refusals"]
+    # Clients that are sent there already need nothing of a move: the rejoin is this stage's own
+    rejoin, _shown = decide("rejoin", task_vars(home, old, stage="rejoin"))
+    assert "rejoin" in [step["name"] for step in rejoin["decision"]["steps"]]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from fake_action import FakeConnection, made, over
 
 from ansible_collections.continuity.dr.plugins.action.fence_agent import ActionModule
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal
 
 AGENT = r"""#!/bin/sh
 cat > "$0.in"; action=$(sed -n 's/^action=//p' "$0.in"); echo "$action" >> "$0.calls"
@@ -122,20 +121,8 @@ def test_a_host_of_the_agent_that_cannot_be_reached_proves_nothing():
     assert "gave no answer" in result["msg"]
 
 
-def test_a_fence_and_its_release_are_journaled_without_secrets_and_a_look_is_not(fence, tmp_path):
-    run.forget()
-    begun = run.begin(
-        verb="failover", inputs={}, plan={}, services={"payments-db": {}}, runs_directory=str(tmp_path / "runs")
-    )
-    try:
-        for state in ("fenced", "proven", "released"):
-            fence(state)
-    finally:
-        run.forget()
-    path = journal.path_of(begun.directory, "payments-db")
+def test_a_fence_and_its_release_are_journaled_without_secrets_and_a_look_is_not(fence, fence_journal):
+    path = fence_journal(fence)
     written = journal.read(path)
-    assert [(e["step"], e["state"]) for e in written] == [
-        (s, e) for s in ("fence", "release") for e in ("started", "done")
-    ]
     assert written[1]["data"]["evidence"].startswith("db1: level 3") and written[0]["data"]["member"] == "db1"
-    assert "hunter2" not in Path(path).read_text(encoding="utf-8")
+    assert "hunter2" not in path.read_text(encoding="utf-8")

@@ -90,6 +90,7 @@ def test_a_machine_that_does_not_answer_is_data_and_no_failure():
     assert "failed" not in result and result["unreachable_reason"] == "db1 gave no answer within 3 s"
     for seen in result["observed"].values():
         assert (seen["reachable"], seen["running"], seen["role"], seen["position"]) == (False, None, "unknown", None)
+        assert seen["engine"]["units"] and seen["engine"]["ports"], "a fence needs them when the machine comes back"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from fake_action import FakeConnection, made, over
 from fake_member import FakeMember
 
 from ansible_collections.continuity.dr.plugins.action.systemd_fence import ActionModule
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal, lease, run
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, lease
 
 UNIT, OTHER = "postgresql@15-main.service", "pooler.service"
 ARGS = {"service": "payments-db", "units": [UNIT], "ports": [], "timeout": 1}
@@ -66,6 +66,15 @@ def test_an_answer_that_says_nothing_is_no_fence():
         connection = FakeConnection(lambda *_, answer=answer: (0, answer, b"sudo: a password is required"))
         result = made(ActionModule, {**ARGS, "state": "fenced"}, connection).run(task_vars={})
         assert result["failed"] is True and "nothing was read back" in result["msg"]
+
+
+def test_without_a_unit_nothing_is_waited_for():
+    connection = FakeConnection(lambda *_: (0, b"", b""))
+    for state in ("fenced", "released"):
+        result = made(ActionModule, {**ARGS, "units": [], "state": state}, connection).run(task_vars={})
+        assert (result["failed"], result["reason"]) == (True, "bad_input") and "name at least one" in result["msg"]
+    told = made(ActionModule, {**ARGS, "units": [], "state": "proven", "required": False}, connection)
+    assert told.run(task_vars={})["fenced"] is False
 
 
 def test_a_machine_that_cannot_be_reached_is_not_fenced():
@@ -129,18 +138,6 @@ def test_without_the_lease_of_the_run_nothing_is_stopped(fence):
     assert fence.member.commands == []
 
 
-def test_a_fence_and_its_release_are_journaled_and_a_look_is_not(fence, tmp_path):
-    run.forget()
-    begun = run.begin(
-        verb="failover", inputs={}, plan={}, services={"payments-db": {}}, runs_directory=str(tmp_path / "runs")
-    )
-    try:
-        for state in ("fenced", "proven", "released"):
-            fence(state)
-    finally:
-        run.forget()
-    written = journal.read(journal.path_of(begun.directory, "payments-db"))
-    assert [(e["step"], e["state"]) for e in written] == [
-        (s, e) for s in ("fence", "release") for e in ("started", "done")
-    ]
+def test_a_fence_and_its_release_are_journaled_and_a_look_is_not(fence, fence_journal):
+    written = journal.read(fence_journal(fence))
     assert written[1]["data"]["evidence"].startswith(UNIT)

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+import sample_plan
 import yaml
 from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
@@ -14,12 +15,9 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.continuity.dr.plugins.inventory.plan import InventoryModule
 
-PLAN = """
-plugin: continuity.dr.plan
-plan: {id: shop, environment: drill}
-sites:
-  dc1: {use: preferred}
-  dc2: {use: recovery}
+PLAN = (
+    sample_plan.HEAD
+    + """\
 functions:
   payments: {tier: 1, objectives: {rto: 1h, rpo: 0s}, depends_on: [card-accounts]}
   card-accounts: {tier: 2, objectives: {rto: 1h, rpo: 5m}}
@@ -28,18 +26,15 @@ services:
     function: payments
     engine: {role: continuity.dr.engine_postgresql, cluster: 15/main}
     members: [db1, db2]
-    endpoints:
-      - role: continuity.dr.endpoint_rfc2136
-        name: payments-db.shop.example.
-        zone: shop.example.
-        servers: [198.51.100.153]
-        ttl: 5s
-        key: {name: continuity, secret: "{{ lookup('ansible.builtin.file', 'key') }}"}
+"""
+    + sample_plan.ENDPOINTS.replace("vault_tsig_secret", "lookup('ansible.builtin.file', 'key')")
+    + """\
   accounts-db:
     function: card-accounts
     engine: {role: acme.dr.engine_cache, address: "{{ cache_address }}"}
     members: [{host: db1, port: 5433}]
 """
+)
 HOSTS = """
 dc1: {hosts: {db1: }}
 dc2: {hosts: {db2: }}

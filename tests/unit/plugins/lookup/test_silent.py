@@ -8,6 +8,7 @@ from ansible_collections.continuity.dr.plugins.lookup.silent import LookupModule
 from ansible_collections.continuity.dr.plugins.plugin_utils import run
 
 SERVICE = {
+    "name": "shop",
     "members": [
         {"host": "db1", "site": "dc1", "address": "198.51.100.11", "replication_address": "203.0.113.131"},
         {"host": "db2", "site": "dc2", "address": "203.0.113.11", "replication_address": "203.0.113.11", "port": 5434},

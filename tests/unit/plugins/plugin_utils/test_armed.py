@@ -22,7 +22,11 @@ def place(tmp_path):
     return armed.Place.of(str(tmp_path), "shop")
 
 
-def arm(place, work=lambda message: {"got": message}, name="one", topic="frozen", seconds=20.0):
+def answer(message):
+    return {"got": message}
+
+
+def arm(place, work=answer, name="one", topic="frozen", seconds=20.0):
     armed.start(place, topic, name, lambda: work, seconds)
 
 
@@ -54,6 +58,15 @@ def test_everything_that_waits_for_a_topic_is_told_and_knows_its_own_name_only(p
     assert armed.announce(place, "frozen", {"n": 1}) == ["one", "two"]
     assert [armed.collect(place, name, 10.0).result for name in ("one", "two")] == [{"got": {"n": 1}}] * 2
     assert armed.collect(place, "other", 0.1) is None
+
+
+def test_what_an_earlier_controller_armed_is_not_collected_by_the_run_that_is_continued(tmp_path, monkeypatch):
+    earlier = armed.Place.of(str(tmp_path), "shop")
+    arm(earlier)
+    armed.announce(earlier, "frozen", {})
+    until((earlier.directory / "one.done").exists)
+    monkeypatch.setattr(armed, "_controller", lambda: (os.getpid(), "started later"))
+    assert armed.collect(armed.Place.of(str(tmp_path), "shop"), "one", 0.1) is None
 
 
 def test_nothing_was_armed(place):
@@ -115,7 +128,7 @@ def test_one_that_cannot_be_prepared_does_not_wait_and_says_so(place):
 def test_arming_again_replaces_what_an_earlier_stage_left(place):
     arm(place, lambda _message: {"first": True})
     armed.announce(place, "frozen", {})
-    until(lambda: (place.directory / "one.done").exists())
+    until((place.directory / "one.done").exists)
     arm(place, lambda _message: {"second": True})
     armed.announce(place, "frozen", {})
     assert armed.collect(place, "one", 10.0).result == {"second": True}

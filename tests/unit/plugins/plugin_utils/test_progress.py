@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import pytest
 
@@ -14,11 +15,13 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.run import Run
 
 START = 1_795_329_244.0
 DNS = "payments-db.shop.example."
-ALLOWANCES = {"detection_seconds": 60.0, "decision_seconds": 300.0}
-SERVICES = {
-    "payments-db": {"objectives": {"rto_seconds": 900.0}, "endpoints": [{"name": DNS}]},
-    "db": {"objectives": {}, "endpoints": []},
-}
+ALLOWANCES = MappingProxyType({"detection_seconds": 60.0, "decision_seconds": 300.0})
+SERVICES = MappingProxyType(
+    {
+        "payments-db": {"objectives": {"rto_seconds": 900.0}, "endpoints": [{"name": DNS}]},
+        "db": {"objectives": {}, "endpoints": []},
+    }
+)
 
 
 def made_run(verb="drill", services=SERVICES, allowances=ALLOWANCES, **inputs):

@@ -39,6 +39,12 @@ def test_the_operator_may_name_the_run_and_its_place(tmp_path):
     assert begun.directory == str(tmp_path / "drill-7")
 
 
+def test_inventory_sources_can_be_copied_from_where_the_run_was_started(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    begun = run.begin(**ASKED, inventory=[f"{tmp_path}/lab/hosts.yml", f"{tmp_path}2/plan.yml", "db1,"])
+    assert begun.inventory == ("lab/hosts.yml", f"{tmp_path}2/plan.yml", "db1,")
+
+
 def test_a_second_verb_in_the_process_is_refused():
     run.begin(**ASKED)
     with pytest.raises(run.RunConflict, match="already runs 'switchover'.*start 'failover' with"):

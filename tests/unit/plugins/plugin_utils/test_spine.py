@@ -76,6 +76,8 @@ def begun(tmp_path):
         plan=PLAN,
         services={"payments-db": SERVICE},
         runs_directory=str(tmp_path / "runs"),
+        allow_degraded=["endpoint_stale"],
+        inventory=["lab.yml"],
     )
     run.forget()
 
@@ -84,7 +86,7 @@ def hostvars(**members):
     """What Ansible knows of db1 and db2; a member that is not named has no facts at all."""
     return {
         host: {"ansible_facts": {"continuity_observed": members[host]}} if host in members else {}
-        for host in ("db1", "db2")
+        for host in ("payments-db", "db1", "db2")
     }
 
 
@@ -257,6 +259,7 @@ def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun)
     assert service["members"] == [{key: m[key] for key in ("host", "site", "address")} for m in SERVICE["members"]]
     assert (service["endpoints"], service["canary"], service["depends_on"]) == ([NAME], True, ["accounts-db"])
     assert data["plan"]["allowances"]["detection_seconds"] == 60.0
+    assert (data["allow_degraded"], data["inventory"]) == (["endpoint_stale"], ["lab.yml"])
     path.write_text("kept")
     spine.write_run(begun)
     assert path.read_text() == "kept"

@@ -56,6 +56,13 @@ def test_a_unit_is_masked_before_it_is_stopped_and_read_back(member):
     assert output.lines.count("@@changed") == 2
 
 
+def test_a_name_that_no_unit_has_is_not_masked_and_proves_nothing(member):
+    member.unit("postgersql.service", LoadState="not-found", ActiveState="inactive")
+    _output, proof = fence(member, "postgersql.service")
+    assert not proof.fenced and str(proof) == "postgersql.service is not-found, inactive, 0 processes"
+    assert member.commands == []
+
+
 def test_a_fenced_unit_is_left_as_it_is(member):
     fence(member)
     output, proof = fence(member)

@@ -48,8 +48,7 @@ def programs() -> Path:
     on_path = shutil.which("initdb")
     folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *([Path(on_path).resolve().parent] if on_path else [])]
     folder = next((one for one in folders if (one / "initdb").exists() and (one / "pg_basebackup").exists()), None)
-    if folder is None:
-        pytest.skip("PostgreSQL's server programs are not installed (make packages)")
+    assert folder, "PostgreSQL's server programs are not installed (make packages; Debian: apt-get install postgresql)"
     return folder
 
 

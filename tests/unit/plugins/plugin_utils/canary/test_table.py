@@ -103,8 +103,7 @@ def test_a_frozen_server_is_not_waited_for_for_ever(server) -> None:
 
 def test_many_rows_come_back_over_an_encrypted_connection(server) -> None:
     openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
+    assert openssl, "openssl is not installed (make packages; Debian: apt-get install openssl)"
     key, certificate = server.folder / "server.key", server.folder / "server.crt"
     make = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout {key} -out {certificate}"
     subprocess.run([openssl, *make.split()], check=True, capture_output=True)

@@ -5,16 +5,21 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import rules as rules_module
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, exercise, step_members
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    FIXED_RULES,
     WAIVABLE_RULES,
     Decision,
     EndpointView,
@@ -518,6 +523,43 @@ def test_the_member_of_the_newest_promotion_needs_proof_although_the_endpoint_na
     assert rules(decide(known, FAILOVER)) == ["missing_candidate"]
 
 
+@pytest.mark.parametrize("verb", ["failover", "switchover"])
+def test_no_waiver_of_a_missing_candidate_passes_by_whoever_was_last_seen_as_primary(verb: str) -> None:
+    """The run that promoted db3 was cut off before the endpoint moved, and this controller saw db3 serve."""
+    frozen = crashed(fenced=True, engine={"stopped_cleanly": True})
+    seen = LastSeen(NOW - 20, "db3", 1000, {"db2": "async"}, 1)
+    request = ask(verb, target_site="dc2", waive=("missing_candidate",), reason="x")
+    decision = decide(view(frozen, alone(), gone("db3", "dc3"), seen=seen), request)
+    assert rules(decision) == [{"failover": "old_primary_unfenced", "switchover": "no_primary"}[verb]]
+    known = view(frozen, alone(), gone("db3", "dc3"), seen=dataclasses.replace(seen, member="db1"))
+    assert step_members(decide(known, request).steps, "promote") == ["db2"]
+
+
+def test_where_nothing_names_a_primary_every_silent_member_may_be_it() -> None:
+    strange = view(crashed(), alone(), gone("db3", "dc3"), values=("198.51.100.99",))
+    decision = decide(strange, ask("failover", target_site="dc2", waive=("missing_candidate",), reason="x"))
+    assert rules(decision) == ["old_primary_unfenced"]
+
+
+STALE = {"member": "db2", "epoch": 3, "timeline": 2}
+SEEN = LastSeen(NOW - 20, "db1", 1000, {"db2": "sync"}, 3)
+LEAVING = ask("failover", source_site="dc1")
+
+
+def test_a_site_is_not_empty_while_its_primary_was_seen_there_or_nobody_can_say() -> None:
+    """A record of an earlier move names db2; the name server that knew better is silent, or there is none."""
+    silent = view(gone(), alone(promotion=STALE, timeline=3), seen=SEEN, reachable=False, values=())
+    none = dataclasses.replace(silent, endpoints=())
+    for known in (silent, none):
+        for each in (known, dataclasses.replace(known, last_seen=None)):
+            assert "old_primary_unfenced" in rules(decide(each, LEAVING)), each
+    answering = view(gone(), alone(promotion=STALE, timeline=3), seen=SEEN, values=("198.51.100.99",))
+    assert "old_primary_unfenced" in rules(decide(answering, LEAVING)), "the last sight alone is enough"
+    moved = view(gone(), primary("db2", "dc2"), seen=SEEN, values=(ADDRESS["db2"],))
+    assert decide(moved, LEAVING).goal_reached, "db2 is seen as primary: the last sight is of an earlier one"
+    assert decide(silent, ask("failover", source_site="dc9")).goal_reached, "it has no member there"
+
+
 def test_a_failover_brings_the_other_replicas_along() -> None:
     decision = decide(view(crashed(), alone(), alone(member="db3", site="dc2", position=900)), FAILOVER)
     assert step_members(decision.steps, "rejoin") == ["db3"]
@@ -539,9 +581,23 @@ def test_of_two_endpoints_the_silent_one_is_waived_and_found_by_the_next_run() -
     after = reached(both, decision)
     again = decide(after, WAIVED)
     assert again.goal_reached and "not switched: other.example.; next: run failover again" in again.redundancy
+    message = "other.example. could not be asked and was not switched; run the verb again when it answers"
+    left = [{"name": "endpoint_not_switched", "message": message}]
+    assert again.to_dict()["degraded"] == left, "or the second run would pass where the first was degraded"
+    assert decide(after, LEAVING).to_dict()["degraded"] == left
+    assert not decision.degraded and not decide(both, FAILOVER).degraded, "the walk says it, or a refusal does"
+    assert not decide(after, ask("rejoin")).degraded
     back = dataclasses.replace(OTHER, reachable=True, problem="", values=(ADDRESS["db1"],))
     found = decide(dataclasses.replace(after, endpoints=(after.endpoints[0], back)), FAILOVER)
     assert steps(found) == [("claim", None), ("lease", "db1"), ("lease", "db2"), ("point", None), ("verify", "db2")]
+
+
+def test_every_rule_of_a_decision_is_known_as_waivable_or_not() -> None:
+    """Or who waives one that cannot be waived is told that there is none, and to waive another."""
+    sources = [path.read_text(encoding="utf-8") for path in Path(rules_module.__file__).parent.glob("*.py")]
+    refused = {name for text in sources for name in re.findall(r'Refusal\(\s*"(\w+)"', text)} | {fencing.UNFENCED}
+    assert refused - WAIVABLE_RULES == FIXED_RULES
+    assert len(refused) > 30
 
 
 def test_a_drill_exercises_a_service_that_moves() -> None:
@@ -630,6 +686,7 @@ def beginnings() -> dict[str, list[Observation]]:
         "crashed, three members": [crashed(), alone(), alone(member="db3", site="dc2", position=900)],
         "lost with its machine": [gone(), alone()],
         "lost with its machine, three members": [gone(), alone(), alone(member="db3", site="dc2", position=900)],
+        "lost, a third is silent": [crashed(), alone(), gone("db3", "dc3")],
         "moved, its machine is off": [gone(), primary("db2", "dc2", followers={}, timeline=2)],
         "frozen by a run that ended": [frozen, alone()],
         "moved": [crashed(fenced=True), primary("db2", "dc2", followers={}, timeline=2)],
@@ -670,7 +727,11 @@ def cases(draw: Any) -> tuple[View, Request]:
     members = {o.member: o for o in known[name]}
     for name in draw(st.sets(st.sampled_from(sorted(members)), max_size=draw(st.sampled_from([0, 0, 0, 1, 2])))):
         members[name] = draw(any_member(name, members[name].site))
-    seen = draw(st.sampled_from([LastSeen(NOW - 5, "db1", 100, {"db2": "sync"}), None]))
+    named = draw(st.sampled_from(["db1"] * 4 + ["db3"] + [None] * 5))
+    seen = LastSeen(NOW - 5, named, 100, {"db2": "sync"}) if named else None
+    if draw(st.sampled_from([False] * 5 + [True])):
+        record = {"member": draw(st.sampled_from(sorted(ADDRESS))), "epoch": draw(st.integers(0, 9))}
+        members = {m: dataclasses.replace(o, promotion=record) if o.reachable else o for m, o in members.items()}
     state = view(
         *members.values(),
         rpo=draw(st.sampled_from([300.0, 0.0])),
@@ -720,6 +781,15 @@ def test_random_cases_do_move_services() -> None:
     assert all(met[each] >= 10 for each in wanted), met
 
 
+def named_by(state: View) -> set[str]:
+    """Silent members that may be primary: of those no waiver but that of the fence speaks."""
+    values = {value for endpoint in state.endpoints for value in endpoint.values}
+    named = {o.member for o in state.observed.values() if o.address in values}
+    named |= {str(o.promotion["member"]) for o in state.observed.values() if o.promotion}
+    # While a primary is there to be moved, what was seen or recorded before is of an earlier one
+    return set() if state.primaries else named | ({state.last_seen.member} if state.last_seen else set())
+
+
 @settings(max_examples=1500, deadline=None)
 @given(cases())
 def test_no_promotion_without_proof_of_fencing(case: tuple[View, Request]) -> None:
@@ -741,7 +811,7 @@ def test_no_promotion_without_proof_of_fencing(case: tuple[View, Request]) -> No
                 assert decision.fences[other.member], decision
                 for name in decision.fences[other.member]:
                     assert said[name].answers and (said[name].gives or 0) >= least, (said, decision)
-            elif "missing_candidate" not in waived:
+            elif "missing_candidate" not in waived or other.member in named_by(state):
                 # By a word, in full: the run is named, and the plan or a waiver takes it
                 assert "old_primary_unfenced" in waived or state.service.min_level == 0, (other, decision)
                 assert request.confirm == request.run_id and request.reason, (request, decision)
@@ -774,7 +844,8 @@ def reached(state: View, decision: Decision) -> View:
             observed[member], running=False, role="none", writable=False, fenced=True
         )
     for member in step_members(decision.steps, "release"):
-        held = {"running": False, "role": "none", "writable": False, "fenced": True, "system_id": "7"}
+        held = {"running": False, "role": "none", "writable": False, "fenced": True}
+        held["system_id"] = observed[new].system_id
         observed[member] = dataclasses.replace(observed[member], reachable=True, **held)
     followers = dict(observed[new].followers)
     for member in step_members(decision.steps, "rejoin"):
@@ -804,6 +875,29 @@ def test_deciding_again_on_the_reached_state_gives_no_steps(case: tuple[View, Re
         assert set(released) <= set(step_members(again.steps, "rejoin")), (decision, again)
         again = decide(reached(after, again), request)
     assert again.goal_reached, (decision, again)
+
+
+def test_the_target_must_have_followed_the_newest_of_several_promotions() -> None:
+    first, second = ({"member": "db1", "epoch": n, "timeline": n} for n in (1, 2))
+    seen = view(crashed(promotion=first), alone(promotion=second, timeline=1))
+    assert "timeline_behind" in rules(decide(seen, ask("failover", target_site="dc2")))
+
+
+def test_the_next_claim_is_above_every_epoch_that_anybody_knows() -> None:
+    for endpoint, old, new in ((3, 7, 5), (7, 3, 5), (3, 5, 7)):
+        seen = view(primary(epoch=old), replica(epoch=new), epoch=endpoint)
+        assert decide(seen, ask("switchover", target_site="dc2")).epoch == 8
+
+
+def test_a_primary_that_stopped_cleanly_on_another_timeline_proves_nothing() -> None:
+    stopped = crashed(engine={"stopped_cleanly": True}, timeline=1)
+    assert rules(decide(view(stopped, alone(timeline=2)), ask("switchover", target_site="dc2"))) == ["no_primary"]
+
+
+def test_any_replica_that_still_receives_vetoes_and_not_only_the_target() -> None:
+    third = replica("db3", "dc3", upstream="db1:5432")
+    decision = decide(view(gone(), alone(), third), ask("failover", target_site="dc2"))
+    assert [r.measured for r in decision.refusals if r.rule == "primary_seen"] == ["db3 receives from db1:5432"]
 
 
 def test_a_rejoin_goes_on_with_those_it_reaches() -> None:

@@ -8,6 +8,7 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+from observed import GONE, left_behind
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, step_members
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, Sighting
@@ -21,24 +22,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC).timestamp()
 RUN = "20261122T032900Z-3f9a"
-GONE = Observation("db1", "dc1", address="198.51.100.11")
-ALONE = Observation(
-    "db2",
-    "dc2",
-    reachable=True,
-    running=True,
-    role="replica",
-    writable=False,
-    position=1000,
-    lag_bytes=None,
-    lag_seconds=1.0,
-    upstream="db1:5432",
-    system_id="7",
-    timeline=1,
-    epoch=0,
-    receiving=False,
-    address="203.0.113.11",
-)
+ALONE = left_behind()
 ON = Evidence("db1", "fence_agent", "on", None, True, 3, "fence_lab db1 is on", NOW)
 OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "fence_lab db1 is off", NOW)
 DEAF = Evidence("db1", "fence_agent", "unknown", None, False, None, "fence_lab db1 gave no answer within 10 s", NOW)
@@ -53,11 +37,11 @@ def view(
     endpoint = EndpointView("shop.example.", reachable=True, values=("198.51.100.11",))
     return dataclasses.replace(
         View(service, {"db1": GONE, "db2": ALONE}, (endpoint,), None, {"db1": said} if said else {}), **changes
-    )  # type: ignore[arg-type]
+    )
 
 
 def ask(verb: str = "failover", **changes: object) -> Request:
-    return Request(verb=verb, run_id=RUN, now=NOW, target_site="dc2", **changes)  # type: ignore[arg-type]
+    return Request(verb=verb, run_id=RUN, now=NOW, target_site="dc2", **changes)
 
 
 def test_a_device_that_answers_fences_the_silent_primary_before_the_promotion() -> None:
@@ -106,6 +90,8 @@ def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
     [
         (RUN, True),
         ("20261122T023100Z-0000", True),
+        ("20261122T032900Z-0", False),  # a time that anybody can type, and no run's name
+        ("20261122T032900Z-3f9a1", False),
         ("20261122T022900Z-0000", False),  # more than an hour ago: out of somebody's history
         ("20261122T033100Z-0000", False),  # not begun yet
         ("20260230T000000Z-0000", False),
@@ -163,8 +149,19 @@ def test_whoever_sees_the_database_answer_vetoes_and_is_named() -> None:
         decision = decide(view(*said, sightings=(seen,)), request)
         refusal = next(r for r in decision.refusals if r.rule == "primary_seen")
         assert refusal.measured.startswith("ns0 gets an answer from db1") and decision.steps == ()
-    replica = dataclasses.replace(seen, member="db9")
-    assert not decide(view(ON, sightings=(replica,)), ask()).refused, "a replica's port answers as well"
+    target = dataclasses.replace(seen, member="db2")
+    assert not decide(view(ON, sightings=(target,)), ask()).refused, "the controller reaches that one itself"
+
+
+def test_any_silent_member_that_is_seen_alive_vetoes_whoever_was_the_last_primary() -> None:
+    """Nothing names db3: it may have been promoted by somebody who left no trace here."""
+    third = Observation("db3", "dc2", address="203.0.113.12")
+    seen = Sighting("ns0", "db3", "ns0 sees 203.0.113.12:5432 alive")
+    request = ask(waive=("missing_candidate",), reason="x")
+    three = view(ON, observed={"db1": GONE, "db2": ALONE, "db3": third})
+    assert step_members(decide(three, request).steps, "promote") == ["db2"]
+    decision = decide(dataclasses.replace(three, sightings=(seen,)), request)
+    assert [refusal.rule for refusal in decision.refusals] == ["primary_seen"]
 
 
 def test_assess_finds_a_device_that_switches_another_machine() -> None:
@@ -191,7 +188,7 @@ def test_assess_finds_a_device_that_switches_another_machine() -> None:
 
 def moved(*said: Evidence, **changes: object) -> View:
     leads = dataclasses.replace(ALONE, role="primary", writable=True, receiving=None)
-    old = dataclasses.replace(GONE, **changes)  # type: ignore[arg-type]
+    old = dataclasses.replace(GONE, **changes)
     there = EndpointView("shop.example.", reachable=True, values=("203.0.113.11",))
     return view(*said, observed={"db1": old, "db2": leads}, endpoints=(there,))
 

@@ -167,7 +167,7 @@ def test_the_members_copy_is_the_newest_record() -> None:
     assert found is not None
     assert found["epoch"] == 8
     assert newest_record(view()) is None
-    assert newest_record(view(here={**record(), "epoch": "9"}, lost=record(epoch=1)))["epoch"] == 1  # type: ignore[index]
+    assert newest_record(view(here={**record(), "epoch": "9"}, lost=record(epoch=1)))["epoch"] == 1
 
 
 AGES = st.one_of(st.none(), st.floats(-1e6, 1e6))

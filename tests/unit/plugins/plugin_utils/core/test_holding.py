@@ -187,3 +187,34 @@ def test_no_step_is_taken_beside_a_live_holder(claim: str | None, leases: dict[s
     if others:
         live = [each for each in leases.values() if each["run"] == "gone" and each["seconds_left"] > 0]
         assert all((each["acted_seconds_ago"] or 60) >= 30 for each in live)
+
+
+@pytest.mark.parametrize("held", [{"claim": "run-a"}, {"db2": lease("run-a")}, {"db1": lease("run-a", acted=2)}])
+@pytest.mark.parametrize(("verb", "site"), [("switchover", "dc1"), ("failover", "dc1"), ("rejoin", None)])
+def test_a_run_that_was_cut_off_at_its_end_gives_back_what_it_holds(
+    held: dict[str, Any], verb: str, site: str | None
+) -> None:
+    """Its goal is reached; without this the next verb would be kept out until claim and leases have ended."""
+    again = {"run": None, "verb": verb, "target_site": site, "run_id": "run-a"}
+    decision = move(view(**held), **again)
+    assert not decision.refused, rules(decision)
+    names = [step.name for step in decision.steps]
+    assert names == ["claim", "lease", "lease", "lease", *(["point"] if site else []), "verify"]
+    assert move(view(), **again).goal_reached
+    # Of another run nothing is taken, and what has ended needs nobody
+    assert not move(view(**held), **{**again, "run_id": "run-b"}).steps
+    assert move(view(db2=lease("run-a", left=0)), **again).goal_reached
+
+
+def test_while_a_member_gives_no_answer_what_is_held_ends_by_itself() -> None:
+    again = {"run": None, "verb": "failover", "target_site": "dc1", "run_id": "run-a"}
+    decision = move(view(db2=lease("run-a"), db3=None), **again)
+    assert decision.goal_reached, (rules(decision), decision.steps)
+
+
+def test_an_assessment_tells_of_a_lease_that_would_refuse_the_move() -> None:
+    """It alone may stand in the way: the claim of a run that was cut off is closed with the move of the record."""
+    decision = move(view(db2=lease("run-a")), None, verb="assess")
+    assert rules(decision) == ["lease_held"]
+    assert "-e continuity_run_id=run-a" in decision.refusals[0].hint
+    assert not move(view(db2=lease("run-a", left=0)), None, verb="assess").refused

@@ -60,8 +60,14 @@ def test_what_came_after_the_outage_began_does_not_count_as_lost() -> None:
     outage = ask(outage_started=NOW - 30)
     assert seconds(None, outage) == 10.0
     assert seconds(seen(35), outage, lag_seconds=None) == 5.0
-    assert seconds(seen(9), outage, lag_seconds=None) == 0.0
-    assert seconds(None, ask(outage_started=NOW - 300)) == 0.0
+    assert seconds(seen(31), outage, lag_seconds=None) == 1.0
+
+
+def test_an_outage_that_began_before_the_service_last_served_does_not_count() -> None:
+    assert seconds(seen(9), ask(outage_started=NOW - 30), lag_seconds=None) == 9.0
+    early = ask(outage_started=NOW - 300)
+    assert seconds(None, early) == 40.0
+    assert "outage_started does not count, it served 260 s after that" in loss.describe(view(), early, target())
 
 
 @pytest.mark.parametrize(
@@ -130,6 +136,9 @@ def test_no_bound_is_better_than_what_proves_it(
     request = ask(outage_started=None if outage is None else NOW - outage)
     found = seconds(sight, request, lag_seconds=lag, position=position)
     since = outage or 0.0
+    # It still served after that, as a sight or a commit tells: then it counts for nothing
+    if any(age is not None and age < since - 1 for age in (ago, lag)):
+        since = 0.0
     proofs = [max(0.0, lag - since)] if lag is not None else []
     if ago is not None and position >= seen_at:
         proofs.append(max(0.0, (NOW - since) - (NOW - ago)))

@@ -3,7 +3,8 @@
 """Ledgers drawn as text: one character is one write, 0.1 s apart.
 
 a, b: acknowledged by the old primary (timeline 1) and the new one (timeline 2); B: by a new one at the old address;
-s: in recovery; x: by another cluster; r: refused; d: in doubt; space: the client was not writing.
+s: in recovery; x: by another cluster; o: by the new address, on the
+old timeline; r: refused; d: in doubt; space: the client was not writing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ SERVERS = {
     "B": Server("198.51.100.11", 5432, "77", 2),
     "s": Server("203.0.113.11", 5432, "77", 2, in_recovery=True),
     "x": Server("203.0.113.11", 5432, "99", 2),
+    "o": Server("203.0.113.11", 5432, "77", 1),
 }
 NEW = Expected("77", 2, frozenset({"203.0.113.11"}))
 BASE = 1000.0  # wall clock of the first write
@@ -62,6 +64,7 @@ STORIES = [
     ("aaaaaaaaaarrrrssssssssss", 10, None),  # acknowledged in recovery: nonsense, and no service
     ("aaaaaaaaaarrrrxxxxxxxxxx", 10, None),  # another cluster behind the name
     ("aaaaaaaaaarrrrBBBBBBBBBB", 10, None),  # the right timeline at the wrong address
+    ("aaaaaaaaaarrrroooooooooo", 10, None),  # the right address on the timeline of before
 ]
 
 
@@ -136,6 +139,18 @@ def test_a_loss_is_counted_listed_and_timed() -> None:
     assert found["lost_seconds"] == pytest.approx(0.3), "from row 5, which survived, to row 8"
     assert found["lost_seconds_at_least"] == pytest.approx(0.2)
     assert (found["in_doubt_survived"], found["refused_survived"]) == (1, 0)
+
+
+def test_a_row_from_before_the_window_is_lost_all_the_same() -> None:
+    found = measure(rows("aaaaaaaaaarrrrbbbbbbbbbb"), window_start=at(8), expected=NEW, surviving={1, 2, *range(5, 25)})
+    assert found.loss.rows == (3, 4) and found.counts["acknowledged"] == 12
+
+
+def test_a_ledger_that_begins_after_the_change_knows_of_no_loss() -> None:
+    late = measure(rows("rrrbbbbbbbbbbbb"), expected=NEW, surviving=set(range(4, 16)), stable_for_seconds=0.5)
+    assert (late.loss.rows, late.loss.seconds, late.to_dict()["lost"]) == (None, None, None)
+    seen = measure(rows("arrbbbbbbbbbbbb"), expected=NEW, surviving=set(range(4, 16)), stable_for_seconds=0.5)
+    assert seen.loss.rows == (1,)
 
 
 def test_when_nothing_older_survived_the_lost_time_is_unknown() -> None:

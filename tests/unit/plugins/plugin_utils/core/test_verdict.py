@@ -43,6 +43,11 @@ def case(outcome="done", **changes):
         (case(None), "failed", True),
         (case(acknowledged_elsewhere=1), "failed", True),
         (case("nothing_to_do", acknowledged_elsewhere=1), "failed", True),
+        (
+            case("nothing_to_do", outage=Outage(), loss=Loss(), degradations=("endpoint_not_switched",)),
+            "degraded",
+            True,
+        ),
         (case(outage=Outage(3240.1)), "objective_missed", True),
         (case(loss=Loss(0.001, 1)), "objective_missed", True),
         (case("degraded"), "degraded", True),

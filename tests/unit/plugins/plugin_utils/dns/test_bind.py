@@ -285,6 +285,17 @@ def test_an_address_in_place_of_an_alias_is_a_conflict(endpoint: Endpoint) -> No
     assert "alias of elsewhere.example." in caught.value.refusal.measured
 
 
+def test_an_alias_where_the_record_should_be_is_a_problem_before_anything_is_stopped(endpoint: Endpoint) -> None:
+    endpoint.name = f"aliased-{endpoint.name}"
+    endpoint.edit("elsewhere.example.", rtype="CNAME")
+    target = replace(endpoint.target, name=endpoint.name)
+    with endpoint.client() as client:
+        address, alias = (observe(target, rtype, client, None, ask_server, Clock()) for rtype in ("A", "CNAME"))
+    assert [problem["reason"] for problem in address["problems"]] == ["conflict"]
+    assert "is an alias of elsewhere.example." in address["problems"][0]["message"]
+    assert (alias["problems"], alias["value"]) == ([], ["elsewhere.example."])
+
+
 @pytest.mark.parametrize(
     ("rtype", "old", "new"),
     [("AAAA", "2001:db8::1", "2001:db8::2"), ("TXT", 'a "b" \\c', "x" * 300), ("CNAME", "a.example.", "b.example.")],

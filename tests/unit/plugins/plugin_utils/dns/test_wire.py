@@ -8,6 +8,10 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import dns.flags
+import dns.message
+import dns.rrset
+import dns.tsig
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +22,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import Dn
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Key
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.signature import read_signature
 
-dns_message = pytest.importorskip("dns.message", reason="dnspython is not installed")
-import dns.flags  # noqa: E402 the line above comes first
-import dns.rrset  # noqa: E402 the line above comes first
-import dns.tsig  # noqa: E402 the line above comes first
-
 KEY = Key("continuity.", "hmac-sha256", "Y29udGludWl0eS1vbi1sb29wYmFjay0wMDAx")
 OTHER = Key("continuity.", "hmac-sha256", "c29tZS1vdGhlci1zZWNyZXQtYWx0b2dldGhlcg==")
 QUESTION = Question("db.shop.example.", "TXT")
@@ -30,7 +29,7 @@ QUESTION = Question("db.shop.example.", "TXT")
 
 def answered(sent: wire.Sent, *lines: str, key: Key | None = KEY, authoritative: bool = True) -> bytes:
     """The bytes a server would answer with."""
-    answer = dns_message.make_response(sent.message, our_payload=1232)
+    answer = dns.message.make_response(sent.message, our_payload=1232)
     answer.flags |= dns.flags.AA if authoritative else 0
     for line in lines:
         name, ttl, rtype, value = line.split(" ", 3)
@@ -55,7 +54,7 @@ def test_a_change_is_one_message_with_its_prerequisites() -> None:
         (RecordSet("db.shop.example.", "A", ("203.0.113.11", "203.0.113.12"), 5),),
         (RecordSet("db.shop.example.", "TXT", ('"probe"',)),),
     )
-    text = dns_message.from_wire(wire.encode_change(change, None).wire).to_text().splitlines()
+    text = dns.message.from_wire(wire.encode_change(change, None).wire).to_text().splitlines()
     start = text.index(";PREREQ")
     assert text[start + 1 :] == [
         "db.shop.example. 0 IN A 198.51.100.11",
@@ -122,7 +121,7 @@ def test_an_unsigned_error_is_taken_as_an_error() -> None:
 def test_an_answer_from_a_server_with_another_clock_shows_both(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = wire.encode_question(QUESTION, KEY)
     real = time.time()
-    monkeypatch.setattr(dns_message, "time", SimpleNamespace(time=lambda: real + 900))
+    monkeypatch.setattr(dns.message, "time", SimpleNamespace(time=lambda: real + 900))
     late = answered(sent)
     monkeypatch.undo()
     with pytest.raises(DnsError, match="differ by (899|900|901) s, allowed are 300 s") as caught:

@@ -13,7 +13,12 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.fence import agent, 
 
 PLUG = {"plug": "7"}
 DUMMY = shutil.which("fence_dummy", path="/usr/sbin:/usr/bin")
-real = pytest.mark.skipif(DUMMY is None, reason="needs Debian's fence-agents: apt-get install fence-agents")
+real = pytest.mark.usefixtures("debians_agents")
+
+
+@pytest.fixture
+def debians_agents():
+    assert DUMMY, "fence_dummy is not installed (make packages; Debian: apt-get install fence-agents)"
 
 
 def said(path, what="calls"):

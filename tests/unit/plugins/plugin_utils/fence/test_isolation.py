@@ -21,8 +21,8 @@ def looked(host, service="silent", control="open", other="silent"):
     return Looked(host, [Seen(A, 5432, service), Seen(A, 22, control), Seen(B, 5432, other), Seen(B, 22, "no_route")])
 
 
-def judged(after, guards=HOLDS, before=()):
-    return isolation.judge(TARGET, guards, before, after, "fence_network", 7.0)
+def judged(after, guards=None, before=()):
+    return isolation.judge(TARGET, HOLDS if guards is None else guards, before, after, "fence_network", 7.0)
 
 
 def test_two_vantage_points_with_a_way():
@@ -84,9 +84,10 @@ def test_machines_that_could_never_prove_anything_are_named(guards, vantages, to
 
 def test_what_a_vantage_point_prints_is_read_line_by_line():
     targets = [(A, 5432), (A, 22), (B, 5432), (B, 22), ("2001:db8::1", 1)]
+    nothing = ""  # the line ends with the blank before its answer
     said = f"""@@saw {A} 5432 0 opened alive
 @@saw {A} 22 0 opened
-@@saw {B} 5432 124 
+@@saw {B} 5432 124 {nothing}
 @@saw {B} 22 1 bash: connect: No route to host
 noise"""
     assert [str(seen) for seen in vantage.parse(said, targets)] == [

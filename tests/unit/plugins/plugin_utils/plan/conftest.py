@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+import sample_plan
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.read import read_plan
 
@@ -29,27 +30,7 @@ functions:
     objectives: {rto: 1h, rpo: 0s, mtpd: 4h}
     depends_on: [accounts]
   accounts: {tier: 2, objectives: {rto: 2h, rpo: 5m}}
-services:
-  payments-db:
-    function: payments
-    engine: {role: continuity.dr.engine_postgresql, cluster: 15/payments, port: 5432}
-    members: [db1, {host: db2, port: 5433}]
-    endpoints:
-      - role: continuity.dr.endpoint_rfc2136
-        name: Payments-db.shop.example.
-        zone: shop.example.
-        servers: [198.51.100.153]
-        ttl: 5s
-        key: {name: continuity, secret: "{{ vault_tsig_secret }}"}
-    fence: {role: continuity.dr.fence_systemd}
-    backup: {role: continuity.dr.backup_pgbackrest, every: 15m}
-    canary: {database: shop, table: continuity_canary, role: canary, password: "{{ vault_canary }}", rate: 20}
-  accounts-db:
-    function: accounts
-    engine: {role: continuity.dr.engine_postgresql, cluster: 15/accounts}
-    members: [db1, db2]
-    objectives: {rpo: 1m}
-"""
+""" + sample_plan.SERVICES.replace("name: payments-db.", "name: Payments-db.")
 
 
 @pytest.fixture

@@ -75,6 +75,11 @@ def test_accepted(extra, expected):
         ({"accept_data_loss": "30"}, 'accept_data_loss: "30" is no bound; allowed: the longest time'),
         ({"waive": "everything", "reason": "x"}, 'waive: unknown rule "everything"; allowed: arbiter_unreachable'),
         ({"waive": "lag_unknwon", "reason": "x"}, '(did you mean "lag_unknown"?)'),
+        (
+            {"waive": "primary_seen", "reason": "x"},
+            "waive: primary_seen cannot be waived: it is a fact, not a rule of caution; allowed: arbiter_unreachable",
+        ),
+        ({"waive": "lag_over_rpo", "reason": "x"}, "waive: lag_over_rpo cannot be waived: accept a bound with"),
         ({"waive": True, "reason": "x"}, 'waive: "true" is no list of rules; allowed: arbiter_unreachable'),
         ({"waive": "lag_unknown"}, "reason: is missing: a waived rule needs one"),
         ({"outage_started": "03:14"}, 'outage_started: "03:14" is no time; allowed: date, time and zone, for example'),
@@ -106,6 +111,21 @@ def test_a_verb_may_have_inputs_of_its_own():
     assert checked("drill", fault="kill.yml")[1] == []
     assert 'did you mean "fault"' in checked("drill", fauld="kill.yml")[1][0]
     assert checked("assess", fauld="kill.yml")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "word", "told"),
+    [
+        ("report", "run_id", '(did you mean "continuity_run_id"?); allowed: continuity_claim_seconds,'),
+        ("report", "runs_dir", '(did you mean "continuity_runs_dir"?)'),
+        ("rights", "rights_directory", '(did you mean "rights_dir"?); allowed: scope,'),
+        ("rights", "user", '(did you mean "rights_login"?)'),
+    ],
+)
+def test_what_people_call_an_input_of_one_verb_is_refused_by_that_verb_alone(verb, word, told):
+    (error,) = checked(verb, **{word: "x"})[1]
+    assert error.startswith(f"{word}: unknown input {told}")
+    assert checked("switchover", **{word: "x"})[1] == []
 
 
 @pytest.mark.parametrize("verb", ["assess", "report"])

@@ -63,10 +63,10 @@ def test_a_service_as_everybody_reads_it(plan):
         "tier": 1,
         "objectives": {"rto_seconds": 3600.0, "rpo_seconds": 0.0, "mtpd_seconds": 14400.0},
         "hold_off_seconds": 1800.0,
-        "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/payments", "port": 5432},
+        "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/main", "port": 5432},
         "members": [
-            {"host": "db1", "cluster": "15/payments", "port": 5432},
-            {"host": "db2", "cluster": "15/payments", "port": 5433},
+            {"host": "db1", "cluster": "15/main", "port": 5432},
+            {"host": "db2", "cluster": "15/main", "port": 5433},
         ],
         "endpoints": [
             {
@@ -86,7 +86,7 @@ def test_a_service_as_everybody_reads_it(plan):
         "backup": {"role": "continuity.dr.backup_pgbackrest", "every_seconds": 900.0},
         "canary": {
             "database": "shop",
-            "table": "continuity_canary",
+            "table": "canary",
             "role": "canary",
             "password": "{{ vault_canary }}",
             "rate": 20,

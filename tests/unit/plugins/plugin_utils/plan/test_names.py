@@ -7,7 +7,6 @@ import pytest
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     dns_name_problem,
     finding,
-    ip_version,
     is_template,
     listed,
     nearest,
@@ -38,13 +37,6 @@ def test_paths():
 
 def test_a_finding_may_have_nothing_to_allow():
     assert finding("a", "is wrong") == "a: is wrong"
-
-
-@pytest.mark.parametrize(
-    ("value", "version"), [("198.51.100.1", 4), ("2001:db8::1", 6), ("01.2.3.4", None), ("db1", None), (None, None)]
-)
-def test_ip_version(value, version):
-    assert ip_version(value) == version
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_whole_run(inventory):
     assert whole.members == ["db1", "db2"]
     assert whole.services["payments-db"]["members"][1] == {
         "host": "db2",
-        "cluster": "15/payments",
+        "cluster": "15/main",
         "port": 5433,
         "site": "dc2",
         "address": "203.0.113.11",

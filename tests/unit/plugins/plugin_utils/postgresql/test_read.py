@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer, parse
 
 
 def answer(server: dict[str, Any], **logins: str) -> Answer:
@@ -54,7 +54,8 @@ def test_lag_in_seconds_is_the_age_of_the_newest_thing_known_and_never_less(serv
     assert judged(server("replica", received=4000, replayed=4000)).lag_seconds == 10.0
     assert judged(server("replica", receiver=None)).lag_seconds == 10.0
     assert judged(server("replica", receiver=None, last_commit=None)).lag_seconds is None
-    assert judged(server("replica", receiver=None, last_commit=2000.0)).lag_seconds == 0.0, "clocks differ"
+    assert judged(server("replica", receiver=None, last_commit=1000.5)).lag_seconds == 0.0
+    assert judged(server("replica", receiver=None, last_commit=1002.0)).lag_seconds is None, "clocks differ"
     assert judged(server("primary")).lag_seconds is None
 
 
@@ -73,6 +74,7 @@ SETTINGS = {"full_page_writes": "on", "wal_log_hints": "on", "data_checksums": "
 PROBLEMS = [
     ("replica", {"replay_paused": True}, "replay_paused", "paused", "running", True),
     ("replica", {"apply_delay": "60000"}, "apply_delay", "60000 ms", "0 ms", True),
+    ("replica", {"received": 4000 + 2**24 + 1}, "replay_backlog", "16777217 bytes", "16777216", False),
     ("primary", {"ready": 17}, "archiver_backlog", "17 segments wait", "16", False),
     (
         "primary",
@@ -94,6 +96,11 @@ def test_what_stands_in_the_way_is_told_with_both_values(server, role, changes, 
     assert "switchover" in problem.blocks and ("failover" in problem.blocks) is also_failover
 
 
+def test_a_backlog_that_is_replayed_in_moments_stands_in_nobodys_way(server):
+    assert judged(server("replica", received=4000 + 2**24)).problems == ()
+    assert judged(server("replica", received=None)).problems == ()
+
+
 def test_an_idle_or_working_archiver_stands_in_nobodys_way(server):
     assert judged(server("primary", ready=16)).problems == ()
     assert judged(server("primary", archiver={"failing": True}, ready=0)).problems == ()
@@ -113,6 +120,19 @@ def test_a_planned_move_wants_the_old_primary_to_be_rewindable(server, settings,
     seen = judged({**own, "settings": {**own["settings"], **SETTINGS, **settings}})
     assert [problem.rule for problem in seen.problems] == ([] if possible else ["rewind_impossible"])
     assert all("failover" not in problem.blocks for problem in seen.problems)
+
+
+@pytest.mark.parametrize("active", ["active", "activating", "inactive", "failed"])
+def test_a_server_that_is_not_run_by_the_plans_unit_is_not_moved(server, seen, active):
+    """A mask on another unit would not keep it down after a reboot."""
+    said = seen(server("primary")).replace(
+        "ActiveState=inactive", f"ActiveState={active}\nId=postgresql@15-old.service"
+    )
+    found = read.observation("db1", "dc1", "198.51.100.11", parse(said)["shop"])
+    assert [problem.rule for problem in found.problems] == ([] if active.startswith("activ") else ["other_unit"])
+    for problem in found.problems:
+        assert "postgresql@15-old.service" in problem.measured
+        assert problem.blocks == ("switchover",)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal
@@ -203,7 +204,6 @@ def drill(make):
 @pytest.fixture(scope="session")
 def schema():
     """The validator of docs/report.schema.json."""
-    jsonschema = pytest.importorskip("jsonschema")
     path = next(parent for parent in Path(__file__).parents if (parent / "docs").is_dir()) / "docs/report.schema.json"
     content = json.loads(path.read_text())
     jsonschema.Draft202012Validator.check_schema(content)

@@ -117,6 +117,16 @@ def test_degraded_and_allowed_by_name(make, report_of):
     assert ended(report_of(run, allow_degraded=["another_name"])) == ("degraded", True)
 
 
+def test_what_the_run_allowed_holds_when_its_report_is_built_again(moved, report_of):
+    run = moved("failover").canary().outcome(2.2, degraded=["endpoint_stale"])
+    run.run["allow_degraded"] = ["endpoint_stale"]
+    assert ended(report_of(run)) == ("degraded", False)
+    assert ended(report_of(run, allow_degraded=["another_name"])) == ("degraded", False)
+    run.run["allow_degraded"] = []
+    assert ended(report_of(run)) == ("degraded", True)
+    assert ended(report_of(run, allow_degraded=["endpoint_stale"])) == ("degraded", False)
+
+
 def test_not_measured_without_a_canary_does_not_fail(moved, report_of):
     report = report_of(moved("failover"))
     assert ended(report) == ("not_measured", False)

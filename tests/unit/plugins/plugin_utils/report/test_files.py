@@ -2,17 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
 
 import pytest
 
+from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import (
     ReportError,
     compare,
     compare_lines,
     history,
+    history_lines,
     newest,
     write,
 )
@@ -85,6 +89,45 @@ def test_what_cannot_be_compared_is_named(several):
     assert "continuity_run_id=unreported" in found.skipped[-1].why
 
 
+def test_the_last_sights_beside_the_runs_are_no_foreign_run(several):
+    run.forget()
+    begun = run.begin(verb="failover", inputs={}, plan={}, services={}, runs_directory=str(several))
+    run.forget()
+    spine.remember(begun, "payments-db", Observation("db1", "dc1", reachable=True, running=True, role="primary"))
+    assert (several / "last_seen" / "payments-db.json").is_file()
+    assert "last_seen" not in {each.name for each in history(several).skipped}
+    (several / "last_seen" / "report.json").write_text("{")
+    assert "last_seen" in {each.name for each in history(several).skipped}
+
+
+def test_a_run_in_check_mode_is_compared_with_no_other(several, moved, report_of):
+    checked = moved("switchover", name="checked")
+    checked.run.update(run_id="checked", check_mode=True)
+    write(report_of(checked), checked.path)
+    found = history(several)
+    assert "checked" not in {each.run_id for each in found.runs}
+    assert "left out: checked: the run was in check mode (--check)" in "\n".join(history_lines(found))
+
+
+@pytest.mark.parametrize(
+    ("verb", "verdict", "measured", "told"),
+    [
+        ("assess", "passed", None, "outage -, loss -"),
+        ("rejoin", "failed", None, "outage -, loss -"),
+        ("failover", "refused", None, "outage -, loss -"),
+        ("drill", "nothing_to_do", None, "outage -, loss -"),
+        ("failover", "not_measured", None, "outage not measured of 1h, loss not measured of 0s"),
+        ("drill", "failed", None, "outage not measured of 1h, loss not measured of 0s"),
+        ("rejoin", "objective_missed", 2.41, "outage 2.41s of 1h, loss 2.41s of 0s"),
+        ("switchover", "refused", 2.41, "outage 2.41s of 1h, loss 2.41s of 0s"),
+    ],
+)
+def test_only_a_run_that_could_have_an_outage_is_not_measured(several, verb, verdict, measured, told):
+    changed = {"verb": verb, "verdict": verdict, "rto_seconds": measured, "rpo_seconds": measured}
+    (line,) = compare_lines([dataclasses.replace(compare(several)[0], **changed)])
+    assert line.endswith(f", {told}")
+
+
 def test_counts_stand_on_one_line(moved, report_of, tmp_path):
     report = report_of(moved().canary().ledger())
     write(report, tmp_path, [])
@@ -106,10 +149,20 @@ def test_nothing_to_compare(tmp_path):
     assert compare(tmp_path) == [] and compare(tmp_path / "none") == []
 
 
-def test_the_newest_run(several):
-    for number, name in enumerate(["b", "unreported", "a", "c"]):
-        os.utime(several / name / "run.json", (number, number))
-    assert newest(several).name == "c"
+def test_the_newest_run_is_the_one_that_began_last_whenever_its_files_were_written(several):
+    for number, name in enumerate(["a", "unreported", "b", "c"]):
+        os.utime(several / name / "run.json", (2e9 + number, 2e9 + number))
+    assert newest(several).name == "a"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"started": null}', '{"started": "x"}', '{"started": true}'])
+def test_the_time_of_the_file_counts_where_a_run_does_not_tell_when_it_began(several, content):
+    path = several / "unreported" / "run.json"
+    path.write_text(content)
+    newest_told = json.loads((several / "a" / "run.json").read_text())["started"]
+    for seconds, expected in ((-1, "a"), (1, "unreported")):
+        os.utime(path, (newest_told + seconds, newest_told + seconds))
+        assert newest(several).name == expected
 
 
 def test_no_run_at_all_is_said(tmp_path):

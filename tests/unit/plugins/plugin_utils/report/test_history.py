@@ -8,11 +8,12 @@ import dataclasses
 import json
 
 import pytest
-from html_page import Page, squeezed
+from html_page import Page, Tables, squeezed
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report import history, write, write_history
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import draw_history
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields, short
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import VERDICT_TEXT
 
 
 @pytest.fixture
@@ -43,6 +44,23 @@ def test_every_number_is_a_reports(several):
     rows = squeezed(page.text).split("Verdict ")[1].split("Left out")[0]
     assert [word for word in rows.split() if word in "abcd"] == ["d", "c", "a", "b"]
     assert "An outage was measured in 3 of its runs; 2 of them passed." in squeezed(page.text)
+
+
+def test_each_run_has_its_own_verdict_and_numbers_in_their_columns(several):
+    (several / "d" / "report.json").write_text(
+        (several / "d" / "report.json").read_text().replace('"verdict": "not_measured"', '"verdict": "failed"')
+    )
+    found = Tables((several / write_history(several)["history"]).read_text()).rows
+    rows = {row["Run"]: row for row in found if "Run" in row}
+    for each in history(several).runs:
+        row = rows[each.run_id]
+        assert row["Verdict"].endswith(VERDICT_TEXT[each.verdict].capitalize())
+        shown = {"Measured": each.measured_seconds, "Compared": each.rto_seconds, "RTO": each.rto_objective_seconds}
+        shown |= {"Loss": each.rpo_seconds, "RPO": each.rpo_objective_seconds}
+        assert {name: row[name] for name in shown} == {
+            name: "–" if value is None else short(value) for name, value in shown.items()
+        }
+    assert {row["Verdict"].split()[-1] for row in rows.values()} > {"Passed"}
 
 
 def test_what_is_left_out_is_named_and_inert(several):

@@ -12,7 +12,7 @@ import pytest
 from html_page import Page, squeezed
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import VERDICTS
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document, drawings
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document, drawings, sentence
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import Fields, short
 
 HOSTILE = "</title><script>alert(1)</script>$\\frac{1}{2}$ \u202eevil مرحبا 日本語 \x07\u2028 {{ 7 * 7 }} " + "x" * 300
@@ -162,6 +162,101 @@ def test_the_verdict_comes_first_as_a_sentence(runs, verdict, text):
     assert head.startswith(f"{document.MARKS[verdict]} {verdict.replace('_', ' ').capitalize()}")
 
 
+@pytest.mark.parametrize(
+    ("rto", "rpo", "told"),
+    [
+        (
+            True,
+            False,
+            "the RTO of 1h was met (6m 2s with the time the plan allows people) and the RPO of 0s was missed.",
+        ),
+        (
+            False,
+            True,
+            "the RTO of 1h was missed (6m 2s with the time the plan allows people) and the RPO of 0s was met.",
+        ),
+        (
+            None,
+            False,
+            "whether the RTO of 1h was met is not known (6m 2s with the time the plan allows people) and the",
+        ),
+        (True, None, "the time the plan allows people) and whether the RPO of 0s was met is not known."),
+    ],
+)
+def test_each_objective_has_its_own_word(runs, rto, rpo, told):
+    report = set_at(set_at(runs["passed"], "services.0.rto.met", rto), "services.0.rpo.met", rpo)
+    assert told in squeezed(Page(str(sentence.service_sentence(Fields(report), 0))).text)
+
+
+def several(runs, *names):
+    """A run of several services, all moved without a loss and within their objectives."""
+    report = copy.deepcopy(runs["degraded"])
+    (service,) = report["services"]
+    report["services"] = [{**copy.deepcopy(service), "service": name} for name in names]
+    return report
+
+
+def whole(report):
+    return squeezed(Page(str(sentence.run_sentence(Fields(report)))).text)
+
+
+@pytest.mark.parametrize("part", ["rto", "rpo"])
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (True, "Every objective was met."),
+        (None, ""),
+        (False, "Not every objective was met."),
+    ],
+)
+def test_every_objective_is_met_only_where_each_is_known_to_be(runs, part, met, told):
+    report = set_at(several(runs, "a", "b", "c"), f"services.1.{part}.met", met)
+    found = whole(report)
+    assert [text for text in ("Every objective was met.", "Not every objective was met.") if text in found] == (
+        [told] if told else []
+    )
+
+
+def test_services_that_lost_writes_are_named_and_no_other(runs):
+    report = several(runs, "a", "b", "c", "d")
+    assert "No acknowledged write was lost. " in whole(report) and "were lost by" not in whole(report)
+    report["services"][1]["rpo"]["lost"], report["services"][2]["rpo"]["lost"] = 3, None
+    assert "Acknowledged writes were lost by b." in whole(report)
+    report["services"][3]["rpo"]["lost"] = 1
+    assert "Acknowledged writes were lost by b, d." in whole(report)
+    assert "No acknowledged write" not in whole(report)
+
+
+def test_losses_that_nobody_counted_are_not_said_to_be_none(runs):
+    report = set_at(several(runs, "a", "b"), "services.1.rpo.lost", None)
+    assert "No acknowledged write was lost where writes were counted." in whole(report)
+    assert "acknowledged" not in whole(set_at(report, "services.0.rpo.lost", None)).lower()
+
+
+@pytest.mark.parametrize(
+    ("at_least", "told"),
+    [
+        (60.0, "The longest outage was at least 1m (dead-db)."),
+        (2.41, "The longest outage was at least 2.41s (dead-db)."),  # it may still go on
+        (1.0, "The longest outage was 2.41s (ok-0)."),
+        (None, "The longest outage was 2.41s (ok-0)."),
+    ],
+)
+def test_the_longest_outage_may_be_one_whose_end_was_not_seen(runs, at_least, told):
+    report = several(runs, "ok-0", "dead-db", "ok-1")
+    report["services"][1]["rto"].update(measured_seconds=None, at_least_seconds=at_least)
+    assert told in whole(report)
+
+
+@pytest.mark.parametrize(("outcome", "start"), [("failed", "The failover of"), ("done", "payments-db was moved")])
+def test_an_outage_whose_end_was_not_seen_is_told_as_far_as_it_is_known(moved, report_of, outcome, start):
+    page = Page(document.render(report_of(moved(rto=30.0).canary(outage=None).outcome(2.2, outcome, message="x"))))
+    lead = squeezed(page.text).split(" Run ")[0]
+    assert start in lead and "; clients were without it for at least 1m; no acknowledged write was lost (0 of" in lead
+    assert "how long clients" not in lead
+    assert ("services.0.rto.at_least_seconds", "1m") in [(path, text) for path, _attributes, text in page.fields]
+
+
 def test_runs_that_move_nothing_have_a_sentence_of_their_own(make, report_of):
     def told(run):
         return squeezed(Page(document.render(report_of(run))).text)
@@ -274,6 +369,18 @@ def test_colours_are_variables_of_light_and_of_dark(runs):
     assert re.findall(r"#[0-9a-f]{6}\b", re.sub(r'(id|href)="[^"]*"|<code.*?</code>', "", body)) == []
 
 
+def test_a_printed_page_is_light_whole_and_has_everything_folded_open(runs):
+    css = document.render(runs["passed"]).split("</style>")[0]
+    light, printed = css.split("@media print")
+    assert re.search(r"--page: #f[0-9a-f]{5}", light)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", printed))
+    themed = set(re.findall(r"--([a-z-]+): #", light.split("prefers-color-scheme: dark")[1]))
+    phases = {"detect", "decide", "fence", "promote", "redirect", "verify", "client"}
+    assert colours["page"] == colours["panel"] == "#ffffff" and themed - phases <= set(colours)
+    for rule in ("break-inside: avoid", "print-color-adjust: exact", "details::details-content { content-visibility"):
+        assert rule in printed
+
+
 def many(runs):
     report = copy.deepcopy(runs["passed"])
     (service,) = report["services"]
@@ -293,6 +400,32 @@ def test_fifty_services_are_readable(runs):
     assert page.broken == [] and len(page.all("svg")) <= 2 + 3 * drawings.MOST_SERVICES
     assert 40 in drawings.detailed(many(runs))
     assert "drawn one by one" in text
+
+
+def ended(runs, *verdicts):
+    """A run whose services ended in these ways, in this order, each with a command of its own."""
+    report = several(runs, *(f"db-{number}" for number in range(len(verdicts))))
+    for service, verdict in zip(report["services"], verdicts, strict=True):
+        service.update(verdict=verdict, next_command=f"after-{verdict} {service['service']}")
+    return report
+
+
+def test_a_failed_service_is_not_hidden_behind_refused_ones(runs):
+    report = ended(runs, *["passed"] * 4, *["refused"] * 9, "failed")
+    head = document.render(report).split('<ul class="attention">')[1].split("</ul>")[0]
+    first, *others = [squeezed(Page(item).text) for item in head.split("<li>")[1:]]
+    assert "The failover of db-13 from dc1 to dc2 failed" in first and document.MARKS["failed"] in first
+    assert [re.search(r"db-\d+", each)[0] for each in others[:-1]] == [f"db-{number}" for number in range(4, 11)]
+    assert others[-1] == "and more: the table below has all of them."
+
+
+@pytest.mark.parametrize("passed", [3, 9])
+def test_the_command_of_a_failed_service_comes_first(runs, passed):
+    report = ended(runs, *["passed"] * passed, "failed")
+    head = Page(document.render(report).split("<h2>Run next</h2>")[1].split("<dl")[0])
+    wanted = [f"after-failed db-{passed}", "after-passed db-0", "after-passed db-1"]
+    assert re.findall(r"after-\w+ db-\d+", head.text) == wanted
+    assert "The other services have their commands below." in head.text
 
 
 def test_check_mode_a_changed_journal_and_no_service_are_said(runs):

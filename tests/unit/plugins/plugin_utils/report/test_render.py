@@ -153,6 +153,13 @@ def test_a_degraded_endpoint_is_a_failed_case(runs):
     assert failures(runs["degraded"]) == {"verdict": "degraded", "endpoint": "degraded"}
 
 
+def test_what_is_missing_stands_in_the_summary_and_not_only_what_to_do(moved, report_of):
+    report = report_of(moved().canary())
+    missing = {"state": "not following: db1 (switched on, held down)", "next_command": "rejoin"}
+    report["services"][0]["redundancy"] = missing
+    assert f"payments-db: redundancy: {missing['state']}" in summary_lines(report)
+
+
 def test_the_next_command_stands_in_every_rendering(moved, report_of):
     report = report_of(moved().canary(), inventory=["lab.yml"])
     line = "ansible-playbook continuity.dr.rejoin -i lab.yml -e scope=payments-db"

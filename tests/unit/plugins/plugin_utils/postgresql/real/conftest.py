@@ -53,8 +53,8 @@ if @AS_USER@"$@" > @HOME@/long.log 2>&1; then echo success; else echo exit-code;
 
 def programs() -> Path:
     folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if not folders or shutil.which("setpriv") is None:
-        pytest.skip("PostgreSQL's server programs are not installed (make packages)")
+    assert folders, "PostgreSQL's server programs are not installed (make packages; Debian: apt-get install postgresql)"
+    assert shutil.which("setpriv"), "setpriv is not installed (on Debian: apt-get install util-linux)"
     return folders[-1]
 
 

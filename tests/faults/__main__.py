@@ -1,0 +1,79 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Try the faults of the catalogue in the lab, and write build/faults.json and docs/faults.md.
+
+    python -m tests.faults                        all faults and negative controls
+    python -m tests.faults F01 F12                these
+    python -m tests.faults --core                 the set that CI has time for
+    python -m tests.faults --page                 only the page, from what was kept
+
+The exit code is 0 only where nothing failed. The kill points (tests.faults.kill_points) and the random schedules
+(tests.faults.schedules) are programs of their own; `make faults` runs all three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import harness
+
+from tests.faults import catalogue, page, results, runner
+from tests.faults.catalogue import Fault
+
+DEFAULT_SEED = 1
+
+
+def main(arguments: list[str]) -> int:
+    """One run; the process's exit status."""
+    options = _options(arguments)
+    if not options.page:
+        parts = {"faults": catalogue.read(), "controls": catalogue.read("controls")}
+        chosen = _chosen(parts, options.names, options.core)
+        failed = [entry for part in parts for entry in _try_all(chosen[part], part, options.seed)]
+        harness.lab("reset")
+        print("\n".join([*(f"failed: {name}" for name in failed), f"written: {results.PATH}"]))
+    else:
+        failed = []
+    kept = results.read()
+    page.write(kept)
+    return 1 if failed else 0
+
+
+def _try_all(faults: list[Fault], part: str, seed: int) -> list[str]:
+    """Try them one after the other, each kept as soon as it is known; the ids of those that failed."""
+    failed = []
+    for number, fault in enumerate(faults, 1):
+        entry = runner.run(fault, seed)
+        results.add_faults([entry], seed, part=part)
+        line = f"{part} {number}/{len(faults)} {fault.id} {entry['result']} in {entry['seconds']:.0f} s: {fault.title}"
+        print(line if entry["result"] != "failed" else f"{line}\n    {entry['seen']}", flush=True)
+        failed += [fault.id] if entry["result"] == "failed" else []
+    return failed
+
+
+def _chosen(parts: dict[str, tuple[Fault, ...]], names: list[str], core: bool) -> dict[str, list[Fault]]:
+    """The rows to try, in the order of the catalogue."""
+    known = {fault.id for faults in parts.values() for fault in faults}
+    if unknown := sorted(set(names) - known):
+        raise SystemExit(f"no fault is called {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+    return {
+        part: [fault for fault in faults if (fault.id in names if names else fault.core or not core)]
+        for part, faults in parts.items()
+    }
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="faults by their ids; none: all")
+    parser.add_argument("--core", action="store_true", help="the set that CI has time for")
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("FAULT_SEED") or DEFAULT_SEED))
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,154 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The faults that random schedules are made of, injected and healed past Ansible, in a moment, however often.
+
+They are those of tests/lab/faults: a fault file tells a drill what it did, a schedule only needs it done.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+import harness
+import topology
+from say import LabError, wait
+
+MEMBERS = tuple(known.name for known in topology.members())
+NAME_SERVERS = tuple(known.name for known in topology.MACHINES if known.kind == "nameserver")
+LINK = "203.0.113.128/26"
+#: The machines whose packets of the link vanish where a site is cut off.
+CUT = {"dc1": ("db1", "ns1"), "dc2": ("db2", "ns2")}
+#: Where each fault may happen; roles are those of the moment.
+PLACES: dict[str, tuple[str, ...]] = {
+    "link_cut": tuple(CUT),
+    "member_killed": ("primary", "replica"),
+    "member_paused": ("primary", "replica"),
+    "primary_crashed": ("primary",),
+    "name_server_stopped": NAME_SERVERS,
+}
+BOOT_SECONDS = 30.0
+
+
+class Roles:
+    """Which member is primary, as last seen: one that is dead or silent was it all the same."""
+
+    def __init__(self, service: str) -> None:
+        self._cluster = next(one for one in topology.CLUSTERS if one.service == service)
+        self._primary = topology.PRIMARY
+
+    def resolved(self, where: str) -> str:
+        """A role as the member that has it, `away` and `stay` as the site; anything else as it is."""
+        if where not in ("primary", "replica", "away", "stay"):
+            return where
+        seen = harness.writable(self._cluster.ports, self._cluster.database)
+        self._primary = seen[0] if len(seen) == 1 else self._primary
+        other = next(member for member in MEMBERS if member != self._primary)
+        member = self._primary if where in ("primary", "stay") else other
+        return (
+            next(site for site, machines in CUT.items() if member in machines) if where in ("away", "stay") else member
+        )
+
+
+def inject(name: str, where: str, service: str) -> bool:
+    """Whether there was anything to break: what lies down already is left alone."""
+    if name == "link_cut":
+        done = [_link(machine, "--insert") for machine in CUT[where]]  # each of them, whatever one says
+        return all(done)
+    if state(where) != "running":
+        return False
+    if name == "primary_crashed":
+        return _crash(where, _unit(service))
+    if name == "name_server_stopped":
+        harness.inside(where, "systemctl stop named.service")
+        return True
+    _docker({"member_killed": "kill", "member_paused": "pause"}[name], where)
+    return True
+
+
+def heal(name: str, where: str, service: str) -> bool:
+    """Take a fault back; True also where it was not there. A crashed server is started, unless it was fenced."""
+    if name == "link_cut":
+        for machine in CUT[where]:
+            _link(machine, "--delete")
+    elif name == "primary_crashed":
+        if state(where) == "running":
+            _start(where, _unit(service))
+    elif name == "name_server_stopped":
+        harness.inside(where, "systemctl start named.service")
+    else:
+        _awake(where)
+    return True
+
+
+def heal_all(service: str) -> None:
+    """Every machine runs and answers, every packet passes, every name server serves, every server that may runs."""
+    for machine in (*MEMBERS, *NAME_SERVERS):
+        _awake(machine)
+    for machine in (*CUT["dc1"], *CUT["dc2"]):
+        _link(machine, "--delete")
+    for server in NAME_SERVERS:
+        harness.inside(server, "systemctl start named.service")
+    for member in MEMBERS:
+        _start(member, _unit(service))
+
+
+def reset() -> None:
+    """The healthy lab, also where a schedule was broken off."""
+    for machine in (*MEMBERS, *NAME_SERVERS):
+        _awake(machine)
+    harness.lab("reset")
+
+
+def state(machine: str) -> str:
+    """running, paused, exited: what Docker says."""
+    return _docker("container", "inspect", "--format", "{{.State.Status}}", machine)
+
+
+def _awake(machine: str) -> None:
+    """Thaw or boot a machine and wait for its sshd."""
+    how = state(machine)
+    if how == "paused":
+        _docker("unpause", machine)
+    elif how != "running":
+        _docker("start", machine)
+        wait(f"{machine} boots", lambda: _boots(machine), BOOT_SECONDS)
+
+
+def _boots(machine: str) -> bool:
+    probe = "systemctl is-active --quiet ssh.service && systemctl is-system-running 2>/dev/null || true"
+    return harness.inside(machine, probe, check=False) in ("running", "degraded")
+
+
+def _link(machine: str, flag: str) -> bool:
+    """Cut or mend the link at one machine; whether it is as it shall be then."""
+    if state(machine) != "running":
+        return False  # it forgets a cut when it boots
+    rules = (f"INPUT --source {LINK} --jump DROP", f"OUTPUT --destination {LINK} --jump DROP")
+    wanted = {"--insert": "iptables --check {0} 2>/dev/null || iptables --insert {0}"}
+    script = wanted.get(flag, "while iptables --check {0} 2>/dev/null; do iptables --delete {0}; done")
+    harness.inside(machine, "\n".join(script.format(rule) for rule in rules))
+    return True
+
+
+def _crash(member: str, unit: str) -> bool:
+    script = (
+        f'pid=$(systemctl show --property=MainPID --value {unit}); [ "$pid" -gt 1 ] && kill -KILL "$pid" && echo killed'
+    )
+    return harness.inside(member, script, check=False) == "killed"
+
+
+def _start(member: str, unit: str) -> None:
+    masked = f'[ "$(systemctl show --property=LoadState --value {unit})" = masked ]'
+    harness.inside(member, f"{masked} || systemctl start {unit} || true")
+
+
+def _unit(service: str) -> str:
+    return next(one.unit for one in topology.CLUSTERS if one.service == service)
+
+
+def _docker(*words: str) -> str:
+    command = ["docker", *words[:-1], f"{topology.PREFIX}-{words[-1]}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout.strip()
