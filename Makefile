@@ -12,6 +12,7 @@ INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 # Ansible shows what changed or failed; what each step did is told by the steps themselves (docs/start.md).
 QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_DISPLAY_INCLUDED_HOSTS=false
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
+RESTORE_ARGS ?= -e scope=payments -e restore_mode=drill -e restore_controls=$(CURDIR)/tests/lab/restore_controls.yml
 SCENARIOS ?=
 # In CI the faults that it has time for.
 FAULTS ?= $(if $(CONTINUITY_CI),--core)
@@ -81,9 +82,9 @@ lab-status: $(RUN)  ## what runs where
 drill: lab  ## kill a primary under load, fail over, verify, fail back, report (DRILL_ARGS=...)
 	$(QUIET) ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
 
-drill-restore: $(DEV) collection packages  ## restore each copy, meet every negative control; report in build/restore-drill
-	python -m pytest -q -p no:cacheprovider $(addprefix tests/unit/plugins/plugin_utils/backup/real/test_,negative_controls.py real_restores.py)
-	python -m json.tool build/restore-drill/report.json
+drill-restore: lab  ## restore the newest backup of each copy, prove it, damage each copy and see it noticed, report
+	python tests/lab/heartbeat.py
+	$(QUIET) ansible-playbook continuity.dr.restore $(INVENTORY) $(RESTORE_ARGS)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 .PHONY: test unit unit-oldest molecule verbs consumer

@@ -59,7 +59,8 @@ backups:
     repositories:
       description:
         - For each copy C(key), C(site), C(reachable), C(newest), C(kind), C(age_seconds), C(size_bytes),
-          C(repository_size_bytes), C(archive_age_seconds), C(archive_missing_segments), C(restore_proven_seconds_ago),
+          C(repository_size_bytes), C(archive_age_seconds), C(archived_until),
+          C(archive_missing_segments), C(restore_proven_seconds_ago),
           C(verified_seconds_ago), and the kind of backup that is C(due).
       type: list
       elements: dict

@@ -29,6 +29,7 @@ STATE = r"""
 select json_build_object('recovery', pg_is_in_recovery(),
   'paused', case when pg_is_in_recovery() then pg_is_wal_replay_paused() end,
   'replayed', case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::bigint end,
+  'position', case when not pg_is_in_recovery() then (pg_current_wal_flush_lsn() - '0/0')::bigint end,
   'timeline', case when pg_is_in_recovery() then (select min_recovery_end_timeline from pg_control_recovery())
     else (select timeline_id from pg_control_checkpoint()) end,
   'system_id', (select system_identifier::text from pg_control_system()),

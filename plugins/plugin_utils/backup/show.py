@@ -34,6 +34,7 @@ def _copy(copy: Repository, plan: Schedule, now: float) -> dict[str, Any]:
         "repository_size_bytes": newest.repository_size if newest else None,
         "timeline": newest.timeline if newest else None,
         "archive_age_seconds": _since(archive.newest if archive else None, now),
+        "archived_until": archive.newest if archive else None,
         "archive_missing_segments": missing,
         "due": due(copy, plan, now) if copy.reachable else None,
         "restore_proven_seconds_ago": _since(copy.proven, now),

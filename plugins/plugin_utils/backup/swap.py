@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup import observe, prove, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import (
     READ_SECONDS,
@@ -22,6 +23,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Re
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import (
     LONG_WORK_POLL_SECONDS,
+    RENEW_FOR_SECONDS,
     MemberError,
 )
 
@@ -53,17 +55,43 @@ class Swapper(Restorer):
             if self.check_mode:
                 return result
             self._nothing_kept()
+            self._held()
             self._freeze(seconds)
             noted = {**noted, "phase": "swapping", "result": {**noted["result"], "loss": loss}}
             self.act(self.note("restore", json.dumps(noted)))
         if self.check_mode:
             return result
+        self._held()
         self._swap(seconds)
-        server = self._serving(seconds, noted)
+        server = self._serving(seconds)
         result.update(timeline=server["timeline"], system_id=server["system_id"])
+        said = {"record": self._record(), "server": {key: server[key] for key in ("timeline", "position", "system_id")}}
+        result["promotion"] = {**said["record"], **said["server"]}
         result["next"] = "rejoin the replicas, then make a full backup; release the kept data when nobody needs it"
-        self.act(self._settled() + self.note("restore", json.dumps({**noted, "phase": "swapped", "swap": result})))
+        self.act(
+            self._settled()
+            + self.note("promotion", json.dumps(said, sort_keys=True))
+            + self.note("restore", json.dumps({**noted, "phase": "swapped", "swap": result}))
+        )
+        self._same_as_proven(noted)
         return result
+
+    def _held(self) -> None:
+        """Comparing every row may take long: what nobody took meanwhile is held anew before the next step."""
+        if self.lease is not None:
+            self._run(leases.renew_script(self.lease, RENEW_FOR_SECONDS), 5)
+
+    def _record(self) -> dict[str, Any]:
+        """The promotion record: a replica must not take the branch that was left for the newer one."""
+        lease = self.lease
+        return {
+            "member": self.cluster.member,
+            "service": self.service,
+            "time": time.time(),
+            "run_id": lease.run_id if lease else None,
+            "epoch": lease.epoch if lease else None,
+            "restored": True,
+        }
 
     def loss(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Rows by table that the running primary has and the restored data has not (or the other way round)."""
@@ -129,11 +157,15 @@ timeout -k 1 {seconds:g} {begin} </dev/null || {{ echo "@@failed start"; exit 1;
         return state is not None and not state["recovery"]
 
     def _production_settings(self) -> str:
-        """It archives again, fetches the log like the production cluster, and is promoted where it stopped."""
+        """It archives again, fetches the log like the production cluster, and is promoted where it stopped.
+
+        Nobody has to confirm its commits: whoever did follows the data that is replaced.
+        """
         auto = self.cluster.recovery_settings()
         clean = self.cluster.as_user(self.stanza.clean_for_start(auto))
         fetch = " ".join([*self.stanza.pgbackrest("archive-get", "%f"), '"%p"'])
         lines = f"restore_command = '{fetch}'\nrecovery_target_action = 'promote'\n"
+        lines += "synchronous_standby_names = ''\n"
         tee = self.cluster.as_user(["/usr/bin/tee", "-a", auto])
         failed = '{ echo "@@failed settings"; exit 1; }'
         return f"{clean} </dev/null && printf '%s' {shlex.quote(lines)} | {tee} >/dev/null || {failed}"
@@ -164,27 +196,29 @@ fi
         self.act(self.note("restore", json.dumps({**noted, "phase": "proven"})))
         self._run(act.start_again(self.service, self.lease, self.cluster, seconds), seconds + 10)
 
-    def _serving(self, seconds: float, noted: Mapping[str, Any]) -> dict[str, Any]:
-        """Wait until it is a primary, and compare it with what was proven. From here on nothing goes back."""
+    def _serving(self, seconds: float) -> dict[str, Any]:
+        """Wait until it is a primary. From here on nothing goes back."""
         deadline = time.monotonic() + seconds
         while True:
             ask = act.psql(self.cluster, prove.STATE, 5, redirect="2>/dev/null ")
             state = observe.json_of(self.look(ask).stdout)
             if state is not None and not state["recovery"]:
-                break
+                return state
             if time.monotonic() > deadline:
                 message = (
                     f"{self.cluster.member} was started on the restored data and is no primary after {seconds:g} s"
                 )
                 raise MemberError(f"{message}; look at its log, then run the verb again", "not_promoted")
             time.sleep(LONG_WORK_POLL_SECONDS)
+
+    def _same_as_proven(self, noted: Mapping[str, Any]) -> None:
+        """What serves now holds what was proven. Clients write already, so only what is fewer is wrong."""
         difference = self.loss(noted["result"])
-        if difference["known"] and difference["tables"]:
+        fewer = [each for each in difference.get("tables") or () if (each["now"] or 0) < (each["restored"] or 0)]
+        if fewer:
             raise MemberError(
-                f"{self.cluster.member} serves and does not hold what was proven: {difference['tables'][:5]}",
-                "not_equal",
+                f"{self.cluster.member} serves and does not hold what was proven: {fewer[:5]}", "not_equal"
             )
-        return state
 
     def released(self, confirm: str | None) -> dict[str, Any]:
         """Delete the data that a restore in place kept."""

@@ -40,7 +40,7 @@ OF_ONE_VERB = {
     "drill": ("fault", "dwell"),
     "rights": ("rights_dir", "rights_login"),
     "backup": ("backup_type", "repository", "verify"),
-    "restore": ("restore_to", "restore_mode", "restore_on", "timeline", "repository"),
+    "restore": ("restore_to", "restore_mode", "restore_on", "timeline", "repository", "restore_controls"),
 }
 #: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
 SETTINGS = (

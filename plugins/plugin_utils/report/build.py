@@ -65,6 +65,7 @@ def build(
         "verdict": worst(service["verdict"] for service in services),
         "fails": not services or any(service["fails"] for service in services),
         "services": services,
+        **{part: _drilled(files, part) for part in ("restores", "controls")},
         "journal": [_journal(name, each) for name, each in files.services.items()],
     }
     masked: dict[str, Any] = journal.mask(report)
@@ -78,6 +79,15 @@ def _plan(plan: Mapping[str, Any]) -> dict[str, Any]:
         **{key: plan.get(key) for key in ("id", "title", "environment", "digest")},
         "allowances": {"detection_seconds": known.detection_seconds, "decision_seconds": known.decision_seconds},
     }
+
+
+def _drilled(files: RunFiles, part: str) -> list[dict[str, Any]]:
+    """What a restore drill did: its `restores`, one a copy, or its negative `controls`."""
+    found: list[dict[str, Any]] = []
+    for name, each in files.services.items():
+        ended = [entry.get("data") or {} for entry in each.entries if entry.get("step") == "outcome"]
+        found += [{"service": name, **row} for row in (ended[-1].get(part) or () if ended else ())]
+    return found
 
 
 def _journal(name: str, files: ServiceFiles) -> dict[str, Any]:

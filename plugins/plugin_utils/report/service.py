@@ -56,11 +56,20 @@ def service_of(
     return entry
 
 
+#: the stage of a restore drill's negative controls: what is refused or fails there is what was wanted
+CONTROL = "control"
+
+
+def _meant(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that tell how the verb went."""
+    return [entry for entry in entries if (entry.get("data") or {}).get("stage") != CONTROL]
+
+
 def _stages(verb: str, entries: Sequence[Entry]) -> tuple[dict[str, list[Entry]], list[Entry]]:
     """The entries by stage, in the order in which the stages began, and those that speak for the verb as a whole."""
     found: dict[str, list[Entry]] = {}
     stage = verb
-    for entry in entries:
+    for entry in _meant(entries):
         stage = str((entry.get("data") or {}).get("stage") or stage)
         found.setdefault(stage, []).append(entry)
     whole = found.pop(verb, []) if verb in COMPOSED and len(found) > 1 else []

@@ -16,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import backup_controls
 import fake_member
 import psycopg
 import pytest
@@ -34,7 +33,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point i
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import sudo_rules as cluster_rules
 
-REPORT = Path(__file__).resolve().parents[6] / "build" / "restore-drill" / "report.json"
 SERVICE = "shop"
 UNIT = "postgresql@15-main.service"
 AS_USER = "setpriv --reuid=postgres --regid=postgres --init-groups " if os.geteuid() == 0 else ""
@@ -312,14 +310,6 @@ def history(_state):
     finally:
         made.end()
         shutil.rmtree(made.home.parent)
-
-
-@pytest.fixture(scope="session")
-def drilled():
-    """What each restore took and what each control was met with; at the end the report of a restore drill."""
-    seen: dict[str, list[dict[str, object]]] = {"restores": [], "controls": []}
-    yield seen
-    backup_controls.report(seen, REPORT)
 
 
 @pytest.fixture
