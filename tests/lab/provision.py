@@ -114,6 +114,8 @@ def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> No
     for name in (PRIMARY, STANDBY):  # in this order the standby has received the primary's last word
         run(boxes[name], f"sh {INPUTS}/pristine.sh save")
     run(boxes[PRIMARY], f"sh {INPUTS}/backups.sh save")
+    for name in wanted:
+        run(boxes[name], "systemctl reset-failed && systemctl start continuity-backup-payments.timer")
     start_databases(boxes)
     for name, work in wanted.items():
         _stamp(boxes[name], work)

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import fake_world
 import pytest
+
+SPEC = Path(__file__).resolve().parents[2] / "roles" / "backup_pgbackrest" / "meta" / "argument_specs.yml"
 
 BACKUP = "{role: acme.dr.backup_file, stanza: shop, repositories: [{key: 1, site: dc1}, {key: 2, site: dc2}]}"
 #: Writes down the entry point with the variables that it was given, and fails where the test wants it
@@ -24,6 +28,9 @@ ENTRY = """
       repository: '{{{{ backup_repository | default("") }}}}'
       only: '{{{{ backup_repositories | default([]) }}}}'
       confirm: '{{{{ backup_confirm | default("") }}}}'
+      timeline: '{{{{ backup_timeline | default("") }}}}'
+      checks: '{{{{ backup.verification | default([]) }}}}'
+      epoch: '{{{{ backup_epoch | default(0) }}}}'
 """
 WRITTEN = """
 import json, os
@@ -41,8 +48,31 @@ class ActionModule(action.Step):
             raise action.StepRefused([Refusal("archive_gap", "1", "0", "a segment is missing", "another repository")])
         if os.environ.get("TEST_FAILING") == args["entry"]:
             raise action.StepFailed("the disk is full")
-        facts = {"observe": "continuity_backups", "backup": "continuity_backed_up", "restore": "continuity_restored"}
-        return {"changed": args["entry"] != "observe", "ansible_facts": {facts.get(args["entry"], "x"): {"seen": 1}}}
+        self._drilled(args["entry"], args["given"])
+        if args["entry"] == "observe":
+            copies = [{"key": key, "archived_until": 1795317300.0, "timeline": 1} for key in (1, 2)]
+            return {"changed": False, "ansible_facts": {"continuity_backups": {"repositories": copies}}}
+        if args["entry"] == "restore":
+            numbers = {"seconds": 9.0, "timeline": 2, "newest_row_age_seconds": 2.0}
+            told = {"state": args["given"]["state"], "label": "F", **numbers}
+            return {"changed": True, "ansible_facts": {"continuity_restored": told}}
+        facts = {"backup": "continuity_backed_up"}
+        return {"changed": True, "ansible_facts": {facts.get(args["entry"], "x"): {"seen": 1}}}
+
+    def _drilled(self, entry, given):
+        # What a restore must not serve; with TEST_BLIND one of them is served
+        rules = {
+            "timeline_not_archived": given["timeline"] not in ("", None),
+            "target_before_backup": str(given["to"]).startswith("20") and str(given["to"]) < "2001",
+            "target_not_archived": str(given["to"]) > "2099" and given["to"] != "latest",
+        }
+        reasons = {"target_not_reached": str(given["to"]).endswith(".900000Z"), "not_proven": bool(given["checks"])}
+        if entry != "restore" or given["state"] != "restored":
+            return
+        for rule in (rule for rule, holds in rules.items() if holds):
+            raise action.StepRefused([Refusal(rule, "1", "0", "no", "another")])
+        for reason in (reason for reason, holds in reasons.items() if holds and reason != os.environ.get("TEST_BLIND")):
+            raise action.StepFailed("no", reason=reason)
 """
 
 
@@ -60,6 +90,9 @@ def verb(tmp_path, run_ansible):
     (acme / "plugins" / "modules" / "written.py").write_text("")
     tasks = acme / "roles" / "backup_file" / "tasks"
     tasks.mkdir(parents=True)
+    # The family's own argument spec: what a verb hands on must not fail by it
+    (tasks.parent / "meta").mkdir()
+    shutil.copy(SPEC, tasks.parent / "meta" / "argument_specs.yml")
     for name in ("observe", "backup", "restore", "verify"):
         (tasks / f"{name}.yml").write_text(ENTRY.format(name=name))
 
@@ -124,10 +157,41 @@ def test_a_restore_goes_aside_to_the_replica_by_default(verb):
 def test_in_place_is_first_proven_and_both_on_the_primary(verb):
     code, output, called, _report = verb("restore", "scope=payments-db", "restore_mode=in_place", "confirm=payments-db")
     assert code == 0, output
-    assert [(given["member"], given["state"]) for _name, given in called] == [("db1", "restored"), ("db1", "in_place")]
+    done = [(given["member"], given["state"]) for _name, given in called if given["state"]]
+    assert done == [("db1", "restored"), ("db1", "in_place")]
     assert called[1][1]["confirm"] == "payments-db"
     code, output, called, _report = verb("restore", "scope=payments-db", "restore_mode=discard", "restore_on=db1")
     assert [(given["member"], given["state"]) for _name, given in called] == [("db1", "absent")], output
+
+
+def test_in_place_holds_a_claim_and_is_followed_by_a_full_backup(verb):
+    code, output, called, report = verb("restore", "scope=payments-db", "restore_mode=in_place", "confirm=payments-db")
+    assert code == 0, output
+    assert [int(given["epoch"]) > 0 for _name, given in called if given["state"]] == [False, True]
+    name, given = called[-1]
+    assert (name, given["kind"], given["member"]) == ("backup", "full", "db1"), called
+    )
+    assert report["services"][0]["verdict"] == "passed", report["services"][0]
+
+
+def test_a_drill_restores_each_copy_and_meets_every_control(verb):
+    code, output, called, report = verb("restore", "scope=payments-db", "restore_mode=drill")
+    assert code == 0, output
+    assert [(each["copy"], each["seconds"]) for each in report["restores"]] == [(1, 9.0), (2, 9.0)]
+    names = ["wrong_timeline", "before_the_first_backup", "after_the_archive", "after_the_last_commit"]
+    names.append("query_not_as_expected")
+    assert [(each["copy"], each["name"]) for each in report["controls"]] == [(n, m) for n in (1, 2) for m in names]
+    assert all(each["expected"] == each["seen"] for each in report["controls"])
+    assert report["services"][0]["verdict"] == "passed" and report["services"][0]["refusals"] == []
+    assert called[-1][1]["state"] == "absent", "nothing is left"
+    assert verb("restore", "scope=payments-db", "restore_mode=drill", "repository=2")[3]["restores"][0]["copy"] == 2
+
+
+def test_a_drill_that_takes_damage_for_a_backup_fails(verb):
+    code, output, _called, report = verb("restore", "scope=payments-db", "restore_mode=drill", TEST_BLIND="not_proven")
+    assert code == 2 and "control_not_met: query_not_as_expected of copy 1 ended with restored" in output, output
+    assert report["services"][0]["verdict"] == "failed"
+    assert [each["seen"] for each in report["controls"] if each["name"] == "query_not_as_expected"] == ["restored"] * 2
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ CAPACITIES = {
     "max_locks_per_xact setting": "max_locks_per_transaction",
     "track_commit_timestamp setting": "track_commit_timestamp",
 }
+#: Phases of a restore of which the proof is made: it lies aside, is being put in place, or serves
+PROVEN = ("proven", "swapping", "swapped")
 HBA = "local all all peer\n"
 #: What is needed beside the size of the backup: the log that is read, and what recovery writes
 SPARE_BYTES = 256 << 20
@@ -67,10 +69,15 @@ class Restorer(Machine):
     """The member that a restore fills a directory on."""
 
     def restored(self, wanted: Wanted) -> dict[str, Any]:
-        """Bring the restore directory to the target, prove it, and leave it stopped. A proven one is left alone."""
+        """Bring the restore directory to the target, prove it, and leave it stopped.
+
+        A proven one is left alone, also where it was put in place since.
+        """
         answer, began = self.ask(), time.monotonic()
         noted = answer.restore or {}
-        if same_request(noted, wanted) and noted.get("phase") == "proven":
+        if same_request(noted, wanted) and noted.get("phase") == "swapped":
+            return {**noted["swap"], "changed": False}
+        if same_request(noted, wanted) and noted.get("phase") in PROVEN:
             return {**noted["result"], "changed": False}
         choice = self.chosen(answer, wanted)
         plan = {**_request(wanted), "label": choice.backup.label, "timeline": choice.timeline}
@@ -291,6 +298,10 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
     def discarded(self) -> dict[str, Any]:
         """Stop and delete what was restored, and only that."""
         noted = self.ask().restore
+        if noted and noted.get("phase") == "swapping":
+            hint = "run the same restore in place again: it goes on where that ended"
+            message = f"a swap on {self.cluster.member} was cut off, and what it moves would be deleted"
+            raise RestoreRefused([Refusal("swap_cut_off", "swapping", "proven, or swapped", message, hint)])
         if noted is None or self.check_mode:
             return {"changed": noted is not None, "state": "absent", "directory": self.stanza.aside}
         self._stop_restored()

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup import observe, prove, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import (
+    PROVEN,
     READ_SECONDS,
     Restorer,
     RestoreRefused,
@@ -38,7 +39,9 @@ class Swapper(Restorer):
         on with: which of the three directories are there says how far it came.
         """
         noted = self.ask().restore or {}
-        if not same_request(noted, wanted) or noted.get("phase") not in ("proven", "swapping", "swapped"):
+        if not same_request(noted, wanted) or noted.get("phase") not in PROVEN:
+            if self.check_mode:  # neither was it restored aside, which comes before
+                return {"changed": True, "state": "in_place", "kept": self.stanza.kept, "timeline": None}
             hint = "restore it aside first: only what was proven is put in place"
             raise self._not(Refusal("restore_not_proven", str(noted.get("phase") or "none"), "proven", "", hint))
         if noted["phase"] == "swapped":

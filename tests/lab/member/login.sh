@@ -9,4 +9,4 @@ install -m 0440 sudoers /etc/sudoers.d/continuity
 install -m 0755 continuity-backup-payments /usr/local/sbin/continuity-backup-payments
 install -m 0644 continuity-backup-payments.service continuity-backup-payments.timer /etc/systemd/system/
 systemctl daemon-reload
-systemctl enable --quiet --now continuity-backup-payments.timer
+systemctl enable --quiet continuity-backup-payments.timer # started with the first backup
