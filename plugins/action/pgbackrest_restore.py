@@ -33,12 +33,15 @@ class ActionModule(Step):
             raise StepFailed(str(error), reason=error.reason, **error.result) from None
         except ValueError as error:
             raise StepFailed(str(error), reason="bad_input") from None
-        return {**result, "ansible_facts": {"continuity_restored": dict(result)}}
+        facts = {} if args["state"] == "told" else {"continuity_restored": dict(result)}
+        return {**result, "ansible_facts": facts}
 
     @staticmethod
     def _brought(member: Swapper, args: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "absent":
             return member.discarded()
+        if args["state"] == "told":
+            return member.told(args["proof"])
         if args["state"] == "released":
             return member.released(args["confirm"])
         wanted = wanted_of(args["backup"], args)

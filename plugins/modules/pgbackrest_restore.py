@@ -15,12 +15,13 @@ description:
   - V(in_place) puts proven data in the place of the primary's. The old data is kept beside it. Without O(confirm) it
     only shows what would be lost. Until the restored data is promoted the old data is put back when something fails.
   - V(absent) deletes what was restored aside, V(released) the data that a restore in place kept.
+  - V(told) keeps on another member when a copy was last proven, so that whichever is asked knows it.
   - A run that was cut off is gone on with by the next one. What is half restored has no control file and cannot start.
 options:
   state:
     description: What is wanted; see above.
     type: str
-    choices: [restored, in_place, absent, released]
+    choices: [restored, in_place, absent, released, told]
     default: restored
   restore_to:
     description:
@@ -36,6 +37,9 @@ options:
     type: int
   canary:
     description: The canary's C(database) and C(table), as in a plan; none leaves its rows unasked.
+    type: dict
+  proof:
+    description: For O(state=told), what a restore on another member returned as C(proof).
     type: dict
   confirm:
     description: The service's name, typed by the operator, for O(state=in_place) and O(state=released).

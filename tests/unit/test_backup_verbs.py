@@ -55,6 +55,7 @@ class ActionModule(action.Step):
         if args["entry"] == "restore":
             numbers = {"seconds": 9.0, "timeline": 2, "newest_row_age_seconds": 2.0}
             told = {"state": args["given"]["state"], "label": "F", **numbers}
+            told["proof"] = {"repository": 1, "time": 1795317300.0}
             return {"changed": True, "ansible_facts": {"continuity_restored": told}}
         facts = {"backup": "continuity_backed_up"}
         return {"changed": True, "ansible_facts": {facts.get(args["entry"], "x"): {"seen": 1}}}
@@ -149,8 +150,9 @@ def test_a_restore_goes_aside_to_the_replica_by_default(verb):
         "restore", "scope=payments-db", "restore_to=2026-11-22T02:10:00Z", "repository=2"
     )
     assert code == 0, output
-    ((name, given),) = called
+    (name, given), (told, other) = called
     assert (name, given["member"], given["state"], str(given["repository"])) == ("restore", "db2", "restored", "2")
+    assert (told, other["member"], other["state"]) == ("restore", "db1", "told"), "the primary knows of the proof"
     assert given["to"] == "2026-11-22T02:10:00Z"
 
 
@@ -158,7 +160,7 @@ def test_in_place_is_first_proven_and_both_on_the_primary(verb):
     code, output, called, _report = verb("restore", "scope=payments-db", "restore_mode=in_place", "confirm=payments-db")
     assert code == 0, output
     done = [(given["member"], given["state"]) for _name, given in called if given["state"]]
-    assert done == [("db1", "restored"), ("db1", "in_place")]
+    assert done == [("db1", "restored"), ("db2", "told"), ("db1", "in_place")]
     assert called[1][1]["confirm"] == "payments-db"
     code, output, called, _report = verb("restore", "scope=payments-db", "restore_mode=discard", "restore_on=db1")
     assert [(given["member"], given["state"]) for _name, given in called] == [("db1", "absent")], output
@@ -167,10 +169,9 @@ def test_in_place_is_first_proven_and_both_on_the_primary(verb):
 def test_in_place_holds_a_claim_and_is_followed_by_a_full_backup(verb):
     code, output, called, report = verb("restore", "scope=payments-db", "restore_mode=in_place", "confirm=payments-db")
     assert code == 0, output
-    assert [int(given["epoch"]) > 0 for _name, given in called if given["state"]] == [False, True]
+    assert [given["state"] for _name, given in called if int(given["epoch"]) > 0] == ["in_place"]
     name, given = called[-1]
     assert (name, given["kind"], given["member"]) == ("backup", "full", "db1"), called
-    )
     assert report["services"][0]["verdict"] == "passed", report["services"][0]
 
 

@@ -100,12 +100,24 @@ class Restorer(Machine):
         result["recovery_seconds"] = round(time.monotonic() - began - result["copy_seconds"], 1)
         result.update(self._prove(choice, wanted, log, answer))
         result["seconds"] = round(time.monotonic() - began, 1)
-        proof = {key: result[key] for key in ("target", "label", "seconds", "newest_row_age_seconds")}
+        proof = {key: result[key] for key in ("repository", "target", "label", "seconds", "newest_row_age_seconds")}
+        result["proof"] = {**proof, "time": time.time()}
         self.act(
             self.note("restore", json.dumps({**plan, "phase": "proven", "result": result}))
-            + self.note(f"backup_proven_{choice.repository}", json.dumps({**proof, "time": time.time()}))
+            + self._proof(result["proof"])
         )
         return result
+
+    def told(self, proof: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep here too what was proven on another member: whoever is asked knows when a copy was last restored."""
+        known = next((each for each in self.ask().repositories if each.key == proof["repository"]), None)
+        changed = known is not None and (known.proven is None or known.proven < float(proof["time"]))
+        if changed and not self.check_mode:
+            self.act(self._proof(proof))
+        return {"changed": changed, "state": "told"}
+
+    def _proof(self, proof: Mapping[str, Any]) -> str:
+        return self.note(f"backup_proven_{int(proof['repository'])}", json.dumps(dict(proof)))
 
     def chosen(self, answer: Answer, wanted: Wanted) -> Choice:
         """The backup, copy and timeline that serve the target. Raises RestoreRefused with every reason."""
