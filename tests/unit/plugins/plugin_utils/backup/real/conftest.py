@@ -156,7 +156,7 @@ class Primary(FakeMember):
             "start",
             f'[ "$(cat {unit}/LoadState 2>/dev/null)" != masked ] || exit 1\n[ ! -e {self.home}/no_start ] || exit 1\n'
             f"{pg_ctl} -l {self.home}/log/server -o '-c config_file={self.home}/postgresql.conf' -w -s start "
-            f"< /dev/null > /dev/null 2>&1 && echo active > {unit}/ActiveState",
+            f"< /dev/null > /dev/null 2>&1 9>&- && echo active > {unit}/ActiveState",
         )
         ended = f"[ ! -d /proc/$(head -n 1 {self.data}/postmaster.pid 2>/dev/null || echo none) ]"
         self.hook(UNIT, "before-show", f"{ended} && [ -e {unit}/ActiveState ] && echo inactive > {unit}/ActiveState")
