@@ -37,7 +37,8 @@ class ActionModule(Step):
             return {"changed": False, "backups": seen, "ansible_facts": {"continuity_backups": seen}}
         now = answer.now if answer.now is not None else time.time()
         failing = bool(answer.server["failing"]) if answer.server and not answer.server["recovery"] else None
-        told = problems(Found(answer.repositories, (answer.timer,), failing), plan, now)
+        found = Found(answer.repositories, (answer.timer,), failing, answer.archived_within)
+        told = problems(found, plan, now)
         seen = {
             "member": host,
             "reachable": True,

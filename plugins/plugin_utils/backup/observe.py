@@ -25,6 +25,8 @@ SERVER = r"""
 select json_build_object('recovery', pg_is_in_recovery(), 'now', extract(epoch from clock_timestamp()),
   'timeline', (select timeline_id from pg_control_checkpoint()),
   'archive_mode', current_setting('archive_mode'),
+  'archive_timeout', (select setting::int from pg_settings where name = 'archive_timeout'),
+  'ready', (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'),
   'failing', (select coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
       from pg_stat_archiver),
   'archived', (select extract(epoch from last_archived_time) from pg_stat_archiver));
@@ -43,6 +45,14 @@ class Answer:
     versions: Mapping[int, str]
     #: the restore that this member holds beside its data, as it was noted
     restore: dict[str, Any] | None = None
+
+    @property
+    def archived_within(self) -> float | None:
+        """PostgreSQL switches to a new segment by itself where anything was written; none waits to be archived."""
+        server = self.server or {"recovery": True}
+        if server["recovery"] or server["failing"] or server["ready"] or not server["archive_timeout"]:
+            return None
+        return float(server["archive_timeout"])
 
 
 def script(stanza: Stanza, service: str) -> str:

@@ -21,7 +21,7 @@ EARLY = 0.5
 
 def problems(found: Found, schedule: Schedule, now: float) -> list[Problem]:
     """Everything that stands against the plan's promise, the worst of each copy only once."""
-    told = [each for repository in found.repositories for each in _of_copy(repository, schedule, now)]
+    told = [each for copy in found.repositories for each in _of_copy(copy, schedule, now, found.archived_within)]
     sites = {repository.site for repository in found.repositories if repository.newest is not None}
     if len(sites) < 2:
         message = "a disaster at one site would take every backup; a replica or a RAID is no copy"
@@ -34,7 +34,7 @@ def problems(found: Found, schedule: Schedule, now: float) -> list[Problem]:
     return told
 
 
-def _of_copy(copy: Repository, schedule: Schedule, now: float) -> list[Problem]:
+def _of_copy(copy: Repository, schedule: Schedule, now: float, within: float | None) -> list[Problem]:
     name = f"repository {copy.key}"
     if not copy.reachable:
         return [_problem("repository_unreachable", copy.message, "ok", f"{name} cannot be read", "repair it first")]
@@ -45,7 +45,7 @@ def _of_copy(copy: Repository, schedule: Schedule, now: float) -> list[Problem]:
     if age > schedule.shortest:
         message = f"the newest backup of {name} is overdue"
         told.append(_problem("backup_overdue", _text(age), _text(schedule.shortest), message, "run the verb backup"))
-    told += _of_archive(copy, newest, schedule, now)
+    told += _of_archive(copy, newest, schedule, now, within)
     every = schedule.verify_every
     if every is not None and (copy.proven is None or now - copy.proven > every):
         measured = "never" if copy.proven is None else f"{_text(now - copy.proven)} ago"
@@ -54,11 +54,14 @@ def _of_copy(copy: Repository, schedule: Schedule, now: float) -> list[Problem]:
     return told
 
 
-def _of_archive(copy: Repository, newest: Backup, schedule: Schedule, now: float) -> list[Problem]:
+def _of_archive(
+    copy: Repository, newest: Backup, schedule: Schedule, now: float, within: float | None
+) -> list[Problem]:
     name, archive = f"repository {copy.key}", copy.archive
     if archive is None or archive.newest is None:
         return [_problem("archive_unknown", "unknown", "read", f"the log archive of {name} was not read", "run assess")]
-    told, age = [], max(now - archive.newest, 0.0)
+    # A server that nobody writes to archives nothing: then what could be lost is no older than it waits with a switch
+    told, age = [], min(max(now - archive.newest, 0.0), float("inf") if within is None else within)
     missing = gaps(archive, newest.wal_start, archive.newest_timeline or newest.timeline)
     if missing:
         message = f"{len(missing)} segments of the log are missing in {name}: nothing after them can be restored"

@@ -152,6 +152,8 @@ class Found:
     timers: tuple[Timer, ...] = ()
     #: the server says that its archiver fails; None: nobody could be asked
     archiver_failing: bool | None = None
+    #: seconds after which the server itself archives what was written; None: something waits, or nobody can tell
+    archived_within: float | None = None
     replicas: tuple[str, ...] = field(default=())
 
 

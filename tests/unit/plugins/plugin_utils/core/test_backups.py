@@ -55,6 +55,14 @@ HEALTHY = (copy(backup()), copy(backup(), key=2, site="dc2"))
 
 
 @pytest.mark.parametrize(
+    ("within", "told"), [(None, ["archive_over_rpo"] * 2), (60.0, []), (200.0, ["archive_late"] * 2)]
+)
+def test_an_idle_server_is_not_late(within, told):
+    copies = (copy(backup(), archived=4000), copy(backup(), archived=4000, key=2, site="dc2"))
+    assert rules(*copies, archived_within=within) == told
+
+
+@pytest.mark.parametrize(
     ("backups", "wanted"),
     [
         ((), "full"),
