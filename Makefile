@@ -12,6 +12,7 @@ INVENTORY := -i inventories/lab/hosts.yml -i inventories/lab/plan.yml
 # Ansible shows what changed or failed; what each step did is told by the steps themselves (docs/start.md).
 QUIET := ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_DISPLAY_INCLUDED_HOSTS=false
 DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_crashed.yml
+RESTORE_ARGS ?= -e scope=payments -e restore_mode=drill -e restore_controls=$(CURDIR)/tests/lab/restore_controls.yml
 SCENARIOS ?=
 # In CI the faults that it has time for.
 FAULTS ?= $(if $(CONTINUITY_CI),--core)
@@ -65,7 +66,7 @@ packages:  ## Debian packages that tests start programs from
 	tests/tools/debian_packages.sh tests
 
 # ---- the lab ---------------------------------------------------------------------------------------------------------
-.PHONY: lab lab-down lab-reset lab-status drill
+.PHONY: lab lab-down lab-reset lab-status drill drill-restore
 lab: $(RUN) collection  ## two sites of containers, up and healthy
 	python tests/lab/lab.py up
 
@@ -80,6 +81,10 @@ lab-status: $(RUN)  ## what runs where
 
 drill: lab  ## kill a primary under load, fail over, verify, fail back, report (DRILL_ARGS=...)
 	$(QUIET) ansible-playbook continuity.dr.drill $(INVENTORY) $(DRILL_ARGS)
+
+drill-restore: lab  ## restore the newest backup of each copy, prove it, damage each copy and see it noticed, report
+	python tests/lab/heartbeat.py
+	$(QUIET) ansible-playbook continuity.dr.restore $(INVENTORY) $(RESTORE_ARGS)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 .PHONY: test unit unit-oldest molecule verbs consumer

@@ -17,7 +17,7 @@ import docker
 from docker.models.containers import Container
 from docker.models.networks import Network
 from say import LabError, step, wait
-from topology import HERE, MACHINES, NETWORKS, PREFIX, Machine
+from topology import HERE, MACHINES, NETWORKS, PREFIX, REPOSITORIES, Machine
 
 LABEL = f"{PREFIX}.made-from"
 BOOT_SECONDS = 60.0
@@ -74,6 +74,15 @@ def ensure_networks(client: docker.DockerClient) -> list[str]:
     return changes
 
 
+def ensure_volumes(client: docker.DockerClient) -> list[str]:
+    """Make the repositories' volumes; what was made."""
+    present = {known.name for known in client.volumes.list(filters={"label": PREFIX})}
+    missing = [name for name in REPOSITORIES if name not in present]
+    for name in missing:
+        client.volumes.create(name, labels={PREFIX: ""})
+    return missing
+
+
 def ensure_containers(client: docker.DockerClient, image: str, machines: Sequence[Machine] = MACHINES) -> list[str]:
     """Bring every container into being and into running; what was changed. All boot at the same time."""
     present = {known.name: known for known in client.containers.list(all=True, filters={"label": LABEL})}
@@ -122,7 +131,7 @@ def existing(client: docker.DockerClient) -> dict[str, Container]:
 
 
 def remove_all(client: docker.DockerClient) -> list[str]:
-    """Remove containers, their volumes and the networks; what was removed."""
+    """Remove containers, networks and the repositories' volumes; what was removed."""
     removed = []
     for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
         step(f"removing {container.name}")
@@ -131,6 +140,9 @@ def remove_all(client: docker.DockerClient) -> list[str]:
     for network in client.networks.list(filters={"label": PREFIX}):
         _remove_network(network)
         removed.append(network.name)
+    for volume in client.volumes.list(filters={"label": PREFIX}):
+        volume.remove(force=True)
+        removed.append(volume.name)
     return removed
 
 
@@ -185,12 +197,13 @@ def _create(client: docker.DockerClient, machine: Machine, image: str, digest: s
 def _host_options(machine: Machine, cgroup_version: str) -> dict[str, Any]:
     """What systemd needs in a container where --privileged is not to be had."""
     resolv = HERE / machine.kind / "resolv.conf"
+    volumes = [f"{volume}:{path}:rw" for volume, path in machine.volumes.items()]
     return {
         "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
         "tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec,mode=1777"},
         # systemd makes groups below its own: on version 1 and 2 alike it must see the host's tree, writable.
-        "binds": [f"{_cgroup_root(cgroup_version)}:/sys/fs/cgroup:rw", f"{resolv}:/etc/resolv.conf:ro"],
+        "binds": [f"{_cgroup_root(cgroup_version)}:/sys/fs/cgroup:rw", f"{resolv}:/etc/resolv.conf:ro", *volumes],
         "cgroupns": "host",
         "shm_size": "256m",
         "restart_policy": {"Name": "no"},

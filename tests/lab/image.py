@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one image of the lab: Debian 12 with systemd, sshd, PostgreSQL 15 and BIND, and no Python.
+"""The one image of the lab: Debian 12 with systemd, sshd, PostgreSQL 15, pgBackRest and BIND, and no Python.
 
 Which of these services run is decided when a machine is provisioned, so that one image serves members, name servers and
 the client. It is tagged by a digest of what it is built from: where that did not change, nothing is built.
@@ -28,7 +28,7 @@ SUITE = "bookworm"
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps"),
     *("iproute2", "iptables", "iputils-ping"),
-    *("postgresql-15", "postgresql-client-15"),
+    *("postgresql-15", "postgresql-client-15", "pgbackrest"),
     *("bind9", "bind9-utils", "bind9-dnsutils"),
 )
 # What every machine makes for itself goes, what is of no use in a container is masked, and no dependency brings Python.

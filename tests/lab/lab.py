@@ -47,6 +47,7 @@ def _ensure(client: docker.DockerClient) -> list[str]:
     changes = ["the image"] if image.ensure(client) else []
     changes += ["keys and passwords"] if credentials.ensure() else []
     changes += containers.ensure_networks(client)
+    changes += containers.ensure_volumes(client)
     changes += containers.ensure_containers(client, image.tag())
     changes += [f"removed {name}" for name in image.remove(client, keep=image.tag())]
     changes += provision.ensure(client)

@@ -102,6 +102,7 @@ def _known_to_the_engine() -> Iterator[str]:
         return
     known: list[Any] = [*client.containers.list(all=True, filters={"name": PREFIX})]
     known += client.networks.list(names=[PREFIX])
+    known += client.volumes.list(filters={"name": PREFIX})
     yield from (f"the engine still has {one.name}" for one in known)
     images = [tag for one in client.images.list(image.REPOSITORY) for tag in one.tags if tag != image.tag()]
     yield from (f"image {name}, which is not the present one" for name in images)

@@ -22,6 +22,8 @@ from topology import CLUSTERS, HERE, MACHINES, PRIMARY, STANDBY, Machine, machin
 
 INPUTS = "/opt/continuity-lab"
 STAMPS = "/etc/continuity-lab"
+#: What starts backups without anybody, as continuity.dr.rights writes it for the lab's plan
+BACKUP_UNITS = tuple(f"continuity-backup-payments{suffix}" for suffix in ("", ".service", ".timer"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def _basics(known: Machine) -> list[Work]:
     steps = [Work("common", _read("common/setup.sh"), files)]
     if known.kind == "member":
         sudoers = _read(f"member/{known.name}.sudoers")  # as continuity.dr.rights writes it for the lab's plan
-        steps.append(Work("login", _read("member/login.sh"), {"sudoers": sudoers}))
+        units = {name: _read(f"member/{name}") for name in BACKUP_UNITS}  # the same on both members
+        steps.append(Work("login", _read("member/login.sh"), {"sudoers": sudoers, **units}))
     if known.kind == "nameserver":
         role = known.settings["ROLE"]
         config = _read(f"nameserver/named.conf.{role}")
@@ -77,10 +80,11 @@ def data_work(known: Machine) -> Work:
     peer = machine(STANDBY if known.name == PRIMARY else PRIMARY)
     lines = [
         f"{one.name} {one.ports[known.name]} {one.data_directories[known.name]} {one.database}"
-        f" {peer.addresses['link']} {one.ports[peer.name]}\n"
+        f" {peer.addresses['link']} {one.ports[peer.name]} {one.stanza or '-'}\n"
         for one in CLUSTERS
     ]
-    names = ("postgresql.conf", "pg_hba.conf", "primary.sh", "standby.sh", "pristine.sh")
+    names = ("postgresql.conf", "archive.conf", "pgbackrest.conf", "pg_hba.conf")
+    names += ("primary.sh", "standby.sh", "pristine.sh", "backups.sh")
     files = {name: _read(f"member/{name}") for name in names}
     files |= {name: credentials.secret(name) for name in credentials.PASSWORDS}
     return Work("data", _read("member/clusters.sh"), {**files, "clusters": "".join(lines)})
@@ -104,9 +108,14 @@ def _make_data(boxes: Mapping[str, Container], wanted: Mapping[str, Work]) -> No
             psql(boxes[STANDBY], one.ports[STANDBY], "SELECT pg_reload_conf()")
             psql(boxes[PRIMARY], one.ports[PRIMARY], "SELECT pg_reload_conf()")
     wait_replicated(boxes[PRIMARY])
+    step("databases: a first backup in each repository")
+    run(boxes[PRIMARY], f"sh {INPUTS}/backups.sh make")
     step("databases: keeping a copy for reset")
     for name in (PRIMARY, STANDBY):  # in this order the standby has received the primary's last word
         run(boxes[name], f"sh {INPUTS}/pristine.sh save")
+    run(boxes[PRIMARY], f"sh {INPUTS}/backups.sh save")
+    for name in wanted:
+        run(boxes[name], "systemctl reset-failed && systemctl start continuity-backup-payments.timer")
     start_databases(boxes)
     for name, work in wanted.items():
         _stamp(boxes[name], work)

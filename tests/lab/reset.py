@@ -28,6 +28,8 @@ def reset(boxes: Mapping[str, Container]) -> None:
     with ThreadPoolExecutor(len(scripts)) as pool:
         for job in [pool.submit(run, boxes[name], script) for name, script in scripts.items()]:
             job.result()
+    # Only now does nobody write into them any more
+    run(boxes[provision.PRIMARY], f"sh {provision.INPUTS}/backups.sh restore")
     step("putting the names back")
     names.restore()
     step("starting the clusters")

@@ -27,6 +27,7 @@ class Cluster:
     ports: Mapping[str, int]
     synchronous: bool
     data_directories: Mapping[str, str]
+    stanza: str = ""  # its backups' name in pgBackRest; empty where nothing is archived
 
     @property
     def unit(self) -> str:
@@ -52,6 +53,7 @@ class Machine:
     kind: str  # member, nameserver or client: the folder below tests/lab that provisions it
     addresses: Mapping[str, str]  # network -> static address
     settings: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)  # volume -> where it is mounted
 
     @property
     def container(self) -> str:
@@ -72,9 +74,13 @@ NETWORKS: Mapping[str, str] = {
     "link": "203.0.113.128/26",
 }
 
+# A repository of backups in each site. It stands for what a site's storage exports to every member: it outlives both
+# members, and a cut link does not take it away.
+REPOSITORIES: Mapping[str, str] = {f"{PREFIX}-backup-{site}": f"/srv/backup/{site}" for site in ("dc1", "dc2")}
+
 MACHINES: tuple[Machine, ...] = (
-    Machine("db1", "member", {"dc1": "198.51.100.11", "link": "203.0.113.131"}),
-    Machine("db2", "member", {"dc2": "203.0.113.11", "link": "203.0.113.132"}),
+    Machine("db1", "member", {"dc1": "198.51.100.11", "link": "203.0.113.131"}, volumes=REPOSITORIES),
+    Machine("db2", "member", {"dc2": "203.0.113.11", "link": "203.0.113.132"}, volumes=REPOSITORIES),
     Machine("ns0", "nameserver", {"witness": "198.51.100.153", "link": "203.0.113.150"}, {"ROLE": "primary"}),
     Machine("ns1", "nameserver", {"dc1": "198.51.100.53", "link": "203.0.113.151"}, {"ROLE": "secondary"}),
     Machine("ns2", "nameserver", {"dc2": "203.0.113.53", "link": "203.0.113.152"}, {"ROLE": "secondary"}),
@@ -89,6 +95,7 @@ CLUSTERS: tuple[Cluster, ...] = (
         ports={"db1": 5432, "db2": 5432},
         synchronous=True,
         data_directories={"db1": "/var/lib/postgresql/15/payments", "db2": "/var/lib/postgresql/15/payments"},
+        stanza="payments",
     ),
     Cluster(
         service="accounts-db",

@@ -28,6 +28,7 @@ tests)
     need bind9-dnsutils program dig
     need bind9-utils program tsig-keygen
     need postgresql postgresql
+    need pgbackrest program pgbackrest
     need openssh-client program ssh
     need openssl program openssl
     need iptables program iptables

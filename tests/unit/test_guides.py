@@ -196,7 +196,7 @@ def section(page: str, title: str) -> set[str]:
         ("services", ["service"]),
         ("engine and members", ["engine", "member", "replication"]),
         ("endpoints", ["endpoint", "key"]),
-        ("fence and backup", ["fence", "backup"]),
+        ("fence and backup", ["fence", "backup", "copy"]),
         ("canary", ["canary"]),
     ],
 )

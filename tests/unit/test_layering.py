@@ -38,7 +38,11 @@ UTILS = PLUGINS / "plugin_utils"
 DOORS = {"action", "dns_step", "warm"}
 AREAS = {path.name for path in UTILS.iterdir() if path.is_dir()} - {"core", "__pycache__"}
 # a report is rendered from the journal; rights are those of what the other areas run
-MAY_USE = {"report": {"journal"}, "rights": {"canary", "dns", "fence", "postgresql"}}
+MAY_USE = {
+    "report": {"journal"},
+    "rights": {"backup", "canary", "dns", "fence", "postgresql"},
+    "backup": {"postgresql"},  # pgBackRest knows PostgreSQL only
+}
 SHARED = {path.stem for path in UTILS.glob("*.py")} - DOORS
 FILES = sorted(PLUGINS.rglob("*.py"))
 

@@ -136,6 +136,14 @@ def test_the_labs_sudoers_file_is_what_is_written_for_the_labs_plan(member):
     assert file.read_text(encoding="utf-8") == files_of(PLAN, "continuity")[file.name]
 
 
+@pytest.mark.parametrize("member", ["db1", "db2"])
+@pytest.mark.parametrize("suffix", ["", ".service", ".timer"])
+def test_the_labs_timers_are_what_is_written_for_the_labs_plan(member, suffix):
+    name = f"continuity-backup-payments{suffix}"
+    text = (TOP / "tests" / "lab" / "member" / name).read_text(encoding="utf-8")
+    assert text == files_of(PLAN, "continuity")[f"{member}.{name}"]
+
+
 @pytest.mark.parametrize("member", ["pg-north-1", "pg-south-1"])
 def test_a_login_of_another_name_may_run_what_the_scripts_of_that_plan_run_and_no_more(member):
     """Other machines, cluster, port, data directory, replication user and login than in any default."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import FIXED_RULES, WAIVABLE_RULES
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.backup_inputs import backup_findings
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     cut,
     finding,
@@ -35,7 +36,12 @@ INPUTS = (
     "outage_started",
 )
 #: What single verbs take beside them.
-OF_ONE_VERB = {"drill": ("fault", "dwell"), "rights": ("rights_dir", "rights_login")}
+OF_ONE_VERB = {
+    "drill": ("fault", "dwell"),
+    "rights": ("rights_dir", "rights_login"),
+    "backup": ("backup_type", "repository", "verify"),
+    "restore": ("restore_to", "restore_mode", "restore_on", "timeline", "repository", "restore_controls"),
+}
 #: Settings of a run: the only variables that begin with `continuity_` and may be given on the command line.
 SETTINGS = (
     "continuity_claim_seconds",
@@ -140,6 +146,7 @@ def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
                 errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(known)))
     if verb == "drill":
         _checked(extra, "dwell", _duration, errors)
+    errors += backup_findings(extra, verb)
     return errors + settings_findings(extra)
 
 

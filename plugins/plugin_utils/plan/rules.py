@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import DurationError, parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import cycles
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.backup_rules import backup_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.endpoint_rules import endpoint_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
@@ -204,6 +205,10 @@ def _endpoints(draft: Draft) -> Iterator[str]:
     return endpoint_rules({name: _list(service, "endpoints") for name, service in draft.services.items()})
 
 
+def _backups(draft: Draft) -> Iterator[str]:
+    return backup_rules(draft.services, draft.sites)
+
+
 def seconds_or_none(value: object) -> float | None:
     """Seconds of a duration, or None for what is none (the schema has reported it)."""
     try:
@@ -237,4 +242,5 @@ _RULES: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _canaries,
     _roles,
     _endpoints,
+    _backups,
 )

@@ -153,15 +153,20 @@ def plan_loaded_findings(inventory: Inventory) -> list[str]:
 
 
 def fault_findings(extra: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
-    """A drill injects a fault that is there, and only in an environment that the plan calls a drill."""
-    if "fault" not in extra:
-        return []
+    """What breaks something (a fault, the damage of a control) is there, and only where the plan calls it a drill."""
     found = []
-    if plan["environment"] != "drill":
-        wrong = f"the plan's environment is {plan['environment']}, and a fault is injected in a drill environment only"
-        found.append(finding("plan.environment", wrong, "drill; or exercise a planned move, without -e fault=..."))
-    if not os.path.isabs(str(extra["fault"])) or not os.path.isfile(str(extra["fault"])):
-        found.append(finding("fault", f'"{extra["fault"]}" is no such file', "the absolute path of a task file"))
+    kinds = {
+        "fault": ("a fault is injected", "a task file", "exercise a planned move, without -e fault=..."),
+        "restore_controls": ("a copy is damaged", "a file of controls", "drill the restore without them"),
+    }
+    for name, (done, file, instead) in kinds.items():
+        if name not in extra:
+            continue
+        if plan["environment"] != "drill":
+            wrong = f"the plan's environment is {plan['environment']}, and {done} in a drill environment only"
+            found.append(finding("plan.environment", wrong, f"drill; or {instead}"))
+        if not os.path.isabs(str(extra[name])) or not os.path.isfile(str(extra[name])):
+            found.append(finding(name, f'"{extra[name]}" is no such file', f"the absolute path of {file}"))
     return found
 
 

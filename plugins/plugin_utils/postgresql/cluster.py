@@ -207,8 +207,13 @@ def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[
     as_root += [["/usr/bin/systemctl", "reset-failed", cluster.long_unit()]]
     for upstream in upstreams:
         as_root += [cluster.long_run(cluster.rewind(upstream)), cluster.long_run(cluster.clone(upstream))]
-    lines = [f"{login} ALL=({cluster.user}) NOPASSWD: {_escaped(command)}" for command in as_database]
-    return lines + [f"{login} ALL=(root) NOPASSWD: {_escaped(command)}" for command in as_root]
+    lines = [sudo_line(login, cluster.user, command) for command in as_database]
+    return lines + [sudo_line(login, "root", command) for command in as_root]
+
+
+def sudo_line(login: str, user: str, command: list[str]) -> str:
+    """One line of a sudoers file: this command, literally, and no other."""
+    return f"{login} ALL=({user}) NOPASSWD: {_escaped(command)}"
 
 
 def _escaped(command: list[str]) -> str:

@@ -54,6 +54,7 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
     | runs as a primary, or does not answer and may be one| refuse |
     | other system identifier                             | refuse |
     | a rewind or copy was cut off, or no usable data     | clone  |
+    | the primary's data was replaced by a restore        | clone  |
     | same timeline, not ahead                            | follow |
     | same timeline, ahead; or a higher timeline          | refuse |
     | older timeline, stopped cleanly at or before its end| follow |
@@ -69,6 +70,8 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
         )
     if old.system_id is None or old.timeline is None or old.engine.get("rejoining"):
         return "clone"
+    if _replaced(old, branch):
+        return "clone"
     if old.timeline > branch.timeline:
         return _refuse(
             "timeline_ahead",
@@ -80,6 +83,16 @@ def method(old: Observation, branch: Branch, upstream: Upstream) -> Method | Ref
     if old.is_replica and old.receiving and old.upstream == f"{upstream.host}:{upstream.port}":
         return "none"
     return _by_position(old, branch)
+
+
+def _replaced(old: Observation, branch: Branch) -> bool:
+    """A restore was put in place, and this member follows what it replaced.
+
+    pg_rewind sees no need where nothing beyond the fork has reached the member's data files yet, but the log that it
+    holds leads past the fork all the same.
+    """
+    record = old.promotion or {}
+    return bool(record.get("restored")) and record.get("timeline") == branch.timeline != old.timeline
 
 
 def _by_position(old: Observation, branch: Branch) -> Method | Refusal:

@@ -33,7 +33,7 @@ def render(report: Mapping[str, Any]) -> str:
     suites = ET.Element("testsuites", name=f"continuity.dr {report['verb']}")
     everything: list[Case] = []
     for service in report["services"]:
-        cases = cases_of(service)
+        cases = [*cases_of(service), *_drilled(report, service["service"])]
         everything += cases
         name = f"continuity.dr.{report['verb']}.{service['service']}"
         attributes = {"name": _clean(name), **_totals(cases), "timestamp": _stamp(report)}
@@ -65,6 +65,21 @@ def cases_of(service: Mapping[str, Any]) -> list[Case]:
             if step["state"] == "failed":
                 message = step["message"] or "the step failed"
                 cases.append(_bad(stage, f"{prefix}step {step['step']}", "failed", message, step["seconds"]))
+    return cases
+
+
+def _drilled(report: Mapping[str, Any], service: str) -> list[Case]:
+    """A case for each copy that a drill restored, and one for each negative control."""
+    cases = [
+        Case(f"restore of copy {each['copy']}", message=str(each.get("label") or ""), seconds=each.get("seconds"))
+        for each in report["restores"]
+        if each["service"] == service
+    ]
+    for each in report["controls"]:
+        if each["service"] == service:
+            name, wrong = f"control {each['name']} of copy {each['copy']}", each["seen"] != each["expected"]
+            said = f"ended with {each['seen']}, expected {each['expected']}"
+            cases.append(Case(name, "failure", "control_not_met", said) if wrong else Case(name, message=said))
     return cases
 
 

@@ -59,11 +59,25 @@ def service_of(
     return entry
 
 
+#: the stage of a restore drill's negative controls: what is refused or fails there is what was wanted
+CONTROL = "control"
+
+
+#: verbs that look first where the primary is: that it could not be moved now is no reason against them
+ONLY_LOOK = {"backup": "assess", "restore": "assess"}
+
+
+def _meant(verb: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that tell how the verb went."""
+    others = (CONTROL, ONLY_LOOK.get(verb))
+    return [entry for entry in entries if (entry.get("data") or {}).get("stage") not in others]
+
+
 def _stages(verb: str, entries: Sequence[Entry]) -> tuple[dict[str, list[Entry]], list[Entry]]:
     """The entries by stage, in the order in which the stages began, and those that speak for the verb as a whole."""
     found: dict[str, list[Entry]] = {}
     stage = verb
-    for entry in entries:
+    for entry in _meant(verb, entries):
         stage = str((entry.get("data") or {}).get("stage") or stage)
         found.setdefault(stage, []).append(entry)
     whole = found.pop(verb, []) if verb in COMPOSED and len(found) > 1 else []

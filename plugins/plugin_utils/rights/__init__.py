@@ -89,11 +89,12 @@ def gather(services: Mapping[str, Service], logins: Mapping[str, str]) -> Needs:
 
 
 def _of_service(name: str, service: Service, logins: Mapping[str, str], unknown: list[str]) -> Iterator[Rights]:
-    """The rights of engine, fence and endpoints; the engine first, since it knows the units."""
+    """The rights of engine, fence, endpoints and backup; the engine first, since it knows the units."""
     known = Known(logins)
     parts = [("engine", service["engine"])]
     parts += [(f"fence {fence.get('name') or fence['role']}", fence) for fence in service.get("fences") or ()]
     parts += [(f"endpoints[{number}]", endpoint) for number, endpoint in enumerate(service.get("endpoints") or ())]
+    parts.append(("backup", service.get("backup") or {}))
     for path, part in parts:
         if not part:
             continue

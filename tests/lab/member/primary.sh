@@ -19,4 +19,6 @@ SQL
     run -d "$database" -c 'GRANT USAGE ON SCHEMA public TO canary' -c "CREATE TABLE continuity_canary (
         run_id text NOT NULL, seq bigint NOT NULL, written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (run_id, seq))" -c 'GRANT SELECT, INSERT ON continuity_canary TO canary'
+    # A backup in which no canary was ever seen proves little
+    run -d "$database" -c "INSERT INTO continuity_canary (run_id, seq) VALUES ('lab', 1)"
 done < clusters

@@ -11,6 +11,9 @@ forget() { # everything that a procedure may have left on this member
     systemctl reset-failed
     find /var/lib/continuity -mindepth 1 -delete
     iptables -F
+    # What was archived under a name of the past must not be taken for the segment that gets the same name again
+    pkill -KILL -x pgbackrest || true
+    find /var/spool/pgbackrest -mindepth 1 -delete
 }
 
 stop_hard() { # name, data directory: the data goes away, so nothing has to be written any more
@@ -38,3 +41,4 @@ while read -r name _ data _; do
     fi
 done < clusters
 systemctl daemon-reload
+[ "$1" = save ] || systemctl start 'continuity-backup-*.timer' --all

@@ -3,7 +3,7 @@
 set -eu
 cd /opt/continuity-lab
 member=$(hostname)
-while read -r _ _ data _ peer peer_port; do
+while read -r _ _ data _ peer peer_port _; do
     rm -rf "$data"
     conninfo="host=$peer port=$peer_port user=replicator application_name=$member passfile=/var/lib/postgresql/.pgpass connect_timeout=3"
     runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_basebackup --pgdata="$data" --dbname="$conninfo" \

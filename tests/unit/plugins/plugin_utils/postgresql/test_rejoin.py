@@ -39,6 +39,7 @@ def replica(**changes: Any) -> Observation:
     return stopped(**(values | changes))
 
 
+RESTORED = {"member": "db2", "epoch": 8, "restored": True, "timeline": 3}
 FOLLOWING = {"receiving": True, "upstream": "203.0.113.132:5432", "timeline": 3}
 TABLE = [
     ("streams from the new primary already", replica(**FOLLOWING), "none"),
@@ -46,6 +47,9 @@ TABLE = [
     ("no usable data: no identifier", stopped(system_id=None), "clone"),
     ("no usable data: no timeline", stopped(timeline=None), "clone"),
     ("a rewind was cut off", stopped(engine={"rejoining": True}), "clone"),
+    ("the primary's data was replaced", replica(promotion=RESTORED), "clone"),
+    ("it was replaced, and the member was cloned since", replica(timeline=3, promotion=RESTORED), "follow"),
+    ("it was replaced before the last promotion", replica(promotion={**RESTORED, "timeline": 2}), "follow"),
     ("same timeline, not ahead", stopped(timeline=3, position=3000), "follow"),
     ("same timeline, a running replica", replica(timeline=3, position=2500), "follow"),
     (

@@ -1,0 +1,50 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Restore from a backup and prove it; documented in plugins/modules/pgbackrest_restore.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.options import wanted_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.swap import Swapper
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
+
+
+class ActionModule(Step):
+    module = "pgbackrest_restore"
+    journal_step = "restore"
+
+    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        lease = self.lease_of(args)
+        try:
+            stanza = Stanza.from_options(args["backup"], args["member"])
+            member = Swapper(args["service"], stanza, lease, self.execute, check_mode=self.check_mode)
+            result = self._brought(member, args)
+        except RestoreRefused as refused:
+            raise StepRefused(refused.refusals, **refused.result) from None
+        except MemberRefused as refused:
+            raise StepRefused([refused.refusal], **refused.result) from None
+        except MemberError as error:
+            raise StepFailed(str(error), reason=error.reason, **error.result) from None
+        except ValueError as error:
+            raise StepFailed(str(error), reason="bad_input") from None
+        facts = {} if args["state"] == "told" else {"continuity_restored": dict(result)}
+        return {**result, "ansible_facts": facts}
+
+    @staticmethod
+    def _brought(member: Swapper, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args["state"] == "absent":
+            return member.discarded()
+        if args["state"] == "told":
+            return member.told(args["proof"])
+        if args["state"] == "released":
+            return member.released(args["confirm"])
+        wanted = wanted_of(args["backup"], args)
+        if args["state"] == "in_place":
+            return member.in_place(wanted, args["confirm"], args["timeout"])
+        return member.restored(wanted)

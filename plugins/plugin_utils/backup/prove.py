@@ -1,0 +1,211 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a restored server must show before anybody may call the restore a success, and the SQL that asks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.read import Recovery
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point import Choice
+
+#: Why a server did not come to its target, by what its last words hold.
+FATAL = {
+    "recovery ended before configured recovery target": "target_not_reached",
+    "recovery target timeline": "wrong_timeline",
+    "is not a child of this server's history": "wrong_timeline",
+    "WAL ends before end of online backup": "wal_missing",
+    "could not find redo location": "wal_missing",
+    "could not locate required checkpoint record": "wal_missing",
+    "could not locate a valid checkpoint record": "wal_missing",
+    "requested recovery stop point is before consistent": "target_before_backup",
+    "incorrect checksum in control file": "control_file_damaged",
+}
+
+STATE = r"""
+select json_build_object('recovery', pg_is_in_recovery(),
+  'paused', case when pg_is_in_recovery() then pg_is_wal_replay_paused() end,
+  'replayed', case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::bigint end,
+  'position', case when not pg_is_in_recovery() then (pg_current_wal_flush_lsn() - '0/0')::bigint end,
+  'timeline', case when pg_is_in_recovery() then (select min_recovery_end_timeline from pg_control_recovery())
+    else (select timeline_id from pg_control_checkpoint()) end,
+  'system_id', (select system_identifier::text from pg_control_system()),
+  'checksums', current_setting('data_checksums'));
+"""
+
+DATABASES = r"""
+select json_build_object('databases', json_agg(datname order by datname)) from pg_database
+where datallowconn and datname <> 'template0';
+"""
+
+#: Every row of every table is counted, which reads all of them; the dump reads what they hold as well
+_COUNTS = r"""
+select json_build_object('database', current_database(), 'tables', coalesce(json_object_agg(name, rows), '{}'))
+from (select format('%I.%I', n.nspname, c.relname) as name, (xpath('/row/n/text()', query_to_xml(
+    format('select count(*) as n from only %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint as rows
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_') t;
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One of the plan's own verification queries; its one value must be ``expect``."""
+
+    database: str
+    query: str
+    expect: str = "t"
+
+    @classmethod
+    def from_options(cls, entries: Sequence[Mapping[str, Any] | str]) -> list[Check]:
+        """Read the plan's list. Raises ValueError for what is no query."""
+        found = []
+        for number, entry in enumerate(entries):
+            given = {"query": entry} if isinstance(entry, str) else dict(entry)
+            unknown = set(given) - {"database", "query", "expect"}
+            query = str(given.get("query") or "").strip()
+            if unknown or not query or "\\" in query or "\x00" in query:
+                raise ValueError(f"verification[{number}]: give query (SQL without backslashes), database and expect")
+            expect = given.get("expect", "t")
+            text = {True: "t", False: "f"}.get(expect, str(expect)) if isinstance(expect, bool) else str(expect)
+            found.append(cls(str(given.get("database") or "postgres"), query.rstrip(";"), text))
+        return found
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The table that a canary writes to."""
+
+    database: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the restored server showed of its data."""
+
+    counts: Mapping[str, Mapping[str, int]]
+    checks: Sequence[tuple[Check, str]]
+    canary: Mapping[str, Any] | None = None
+    error: str = ""
+
+
+def questions(databases: Sequence[str], checks: Sequence[Check], canary: Canary | None, target: float | None) -> str:
+    """SQL that counts all rows and asks the plan's queries and the canary's table; it writes nothing."""
+    lines = ["set default_transaction_read_only = on;"]
+    for database in databases:
+        lines += [_connect(database), "\\echo @@counts", _COUNTS]
+    for number, check in enumerate(checks):
+        lines += [_connect(check.database), f"\\echo @@check {number}", f"{check.query}\n;"]
+    if canary:
+        table = ".".join(sql_name(part) for part in canary.table.split("."))
+        after = f"count(*) filter (where written_at > to_timestamp({float(target)!r}))" if target is not None else "0"
+        lines += [
+            _connect(canary.database),
+            "\\echo @@canary",
+            f"select json_build_object('rows', count(*), 'after', {after}, "
+            f"'newest', extract(epoch from max(written_at))) from {table};",
+        ]
+    return "\n".join([*lines, "\\echo @@end"])
+
+
+def _connect(database: str) -> str:
+    # Quoted for psql, and as a connection string for names that would look like one
+    name = database.replace("\\", "\\\\").replace("'", "\\'")
+    text = f"dbname='{name}'".replace("'", "''")
+    return f"\\connect -reuse-previous=on '{text}'\nset default_transaction_read_only = on;"
+
+
+def sql_name(name: str) -> str:
+    """An identifier of SQL.
+
+    >>> sql_name('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def shown(parts: Iterator[tuple[str, str]], checks: Sequence[Check], error: str) -> Shown:
+    """Read what psql printed to ``questions``."""
+    counts: dict[str, dict[str, int]] = {}
+    answers: dict[int, str] = {}
+    canary: dict[str, Any] | None = None
+    ended = False
+    for name, text in parts:
+        if name == "counts":
+            said = json.loads(text)
+            counts[said["database"]] = said["tables"]
+        elif name.startswith("check "):
+            answers[int(name.removeprefix("check "))] = text.strip()
+        elif name == "canary":
+            canary = json.loads(text)
+        ended = ended or name == "end"
+    wrong = "" if ended else error or "psql did not come to its end"
+    return Shown(counts, [(check, answers.get(n, "")) for n, check in enumerate(checks)], canary, wrong)
+
+
+def not_reached(choice: Choice, log: Recovery, number: int | None) -> str:
+    """Why the recovery did not come to where it was to stop, by its own log; empty where it did.
+
+    ``number``: the place of the last segment that it fetched. Without a target the log's end is the target, and a gap
+    looks like the end.
+    """
+    if log.fatal:
+        return f"the server ended with: {log.fatal}"
+    if not log.consistent:
+        return "the log does not say that a consistent state was reached"
+    if log.problems:
+        return f"the log tells of damage: {log.problems[0]}"
+    return _not_at_the_end(choice, log, number) if choice.target.kind == "latest" else _not_at_target(choice, log)
+
+
+def _not_at_the_end(choice: Choice, log: Recovery, number: int | None) -> str:
+    if not log.promoted:
+        return "the log does not say that recovery is complete"
+    if number is None or number < choice.last_segment:
+        return f"recovery ended at segment {number}, the archive goes on to {choice.last_segment}"
+    return ""
+
+
+#: How the server goes on after "recovery stopping", by the kind of target
+_STOPS = {
+    "time": ("before", "after"),
+    "lsn": ("after WAL location", "before WAL location"),
+    "name": ("at restore point",),
+}
+
+
+def _not_at_target(choice: Choice, log: Recovery) -> str:
+    target = choice.target
+    if not (log.stopped and log.paused):
+        return "the log does not say that recovery stopped at the target"
+    words = log.stopped.removeprefix("recovery stopping ")
+    if not words.startswith(_STOPS[target.kind]) or (target.kind == "name" and f'"{target.value}"' not in words):
+        return f"recovery stopped elsewhere: {log.stopped}"
+    early = target.kind == "time" and log.stopped_at is not None and log.stopped_at < float(target.at or 0)
+    return f"recovery stopped before the target: {log.stopped}" if early and words.startswith("before") else ""
+
+
+def unproven(choice: Choice, seen: Shown, canary: Canary | None) -> Iterator[str]:
+    """Everything that the data does not prove, as sentences."""
+    if seen.error:
+        yield f"not all data could be read: {seen.error}"
+    if not any(seen.counts.values()):
+        yield "no table holds anything: the backup may be of an empty cluster"
+    for check, answer in seen.checks:
+        if answer != check.expect:
+            yield f"in {check.database}, {check.query!r} gave {answer!r}, not {check.expect!r}"
+    if canary:
+        rows = seen.canary or {}
+        if not rows.get("rows"):
+            yield f"the canary's table {canary.table} holds no row"
+        elif rows.get("after"):
+            yield f"{rows['after']} rows of the canary are younger than the target {choice.target}"
+
+
+def reason_of(fatal: str) -> str:
+    """The one word for why a server ended."""
+    return next((reason for words, reason in FATAL.items() if words in fatal), "recovery_failed")

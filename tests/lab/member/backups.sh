@@ -1,0 +1,36 @@
+#!/bin/sh
+# The repositories, from the member that is primary: emptied, then a stanza and a first backup for each cluster that has
+# one. backups.sh make|save|restore: save keeps them as they are, restore brings that back. Run as root inside.
+set -eu
+cd /opt/continuity-lab
+kept=/var/lib/continuity-lab/repositories
+as_postgres() { runuser -u postgres -- "$@"; }
+
+empty() {
+    for repository in /srv/backup/*; do
+        find "$repository" -mindepth 1 -delete
+        chown postgres:postgres "$repository"
+        chmod 0750 "$repository"
+    done
+}
+
+case $1 in
+make)
+    empty
+    while read -r _ _ _ _ _ _ stanza; do
+        [ "$stanza" != - ] || continue
+        as_postgres pgbackrest --stanza="$stanza" stanza-create
+        for key in 1 2; do
+            as_postgres pgbackrest --stanza="$stanza" --repo="$key" --type=full backup
+        done
+    done < clusters
+    ;;
+save)
+    rm -rf "$kept"
+    cp -a /srv/backup "$kept"
+    ;;
+restore)
+    empty
+    cp -a "$kept/." /srv/backup/
+    ;;
+esac

@@ -1,0 +1,41 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Restores to each kind of target, from each copy: what is there, what is not, and what is left alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat()
+
+
+TARGETS = {
+    "time": lambda history: (iso(history.target), 1),
+    "name": lambda history: ("name=after_one", 1),
+    "lsn": lambda history: (f"lsn={history.lsn}", 1),
+    "latest": lambda history: ("latest", 4),
+}
+
+
+@pytest.mark.parametrize("repository", [1, 2])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_the_row_before_the_target_is_there_and_the_one_after_is_not(history, wanted, kind, repository):
+    text, rows = TARGETS[kind](history)
+    ((before,),) = history.sql("select count(*) from canary")
+    result = history.restorer().restored(wanted(text, repository=repository))
+    assert (result["changed"], result["repository"], result["checksums"]) == (True, repository, "on")
+    assert result["counts"]["postgres"] == {"public.canary": rows, "public.orders": 200}
+    assert result["checks"][0]["answer"] == "t"
+    age = result["newest_row_age_seconds"]
+    assert age is None if kind == "lsn" else 0 <= age < 1800, "the server tells no time of a position"
+    assert before == 4 and history.sql("select count(*) from canary") == [(4,)], "production is untouched"
+    again = history.restorer().restored(wanted(text, repository=repository))
+    assert again["changed"] is False and again["counts"] == result["counts"]
+    assert history.restorer().ask().repositories[repository - 1].proven is not None
+    assert history.restorer().discarded()["changed"] is True
+    assert not (history.home / "restored").exists() and not (history.home / "restored.run").exists()
+    assert history.restorer().discarded()["changed"] is False
