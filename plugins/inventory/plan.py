@@ -71,8 +71,8 @@ options:
       - C(fence) is one or a list in the order in which they are tried, each with the weakest evidence that counts
         (C(min_level)). C(witnesses) are other machines that look whether a member which cannot be reached still
         answers. C(hold_off) stands in place of the plan's.
-      - C(backup) has the C(stanza), the C(repositories), a list of copies (C(key), C(site)), how often each kind is made
-        (C(full_every), C(diff_every), C(incr_every), or C(every) alone), how often a restore is to be proven
+      - C(backup) has the C(stanza), the C(repositories), a list of copies (C(key), C(site)), how often each kind
+        is made (C(full_every), C(diff_every), C(incr_every), or C(every) alone), how often a restore is to be proven
         (C(verify_every)), what may be lost where only backups are left (C(rpo)), and what a restored copy must answer
         (C(verification)).
       - C(objectives) has what differs from the function's (C(rto), C(rpo), C(mtpd)).

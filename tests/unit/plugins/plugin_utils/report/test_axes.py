@@ -114,6 +114,6 @@ def test_steps_that_begin_at_the_same_pixel_are_one_bar_and_no_time_is_lost():
     failed = draw_run._Bar("verify", "switchover", "failed", 0.0, 4.0)
     found = draw_run._distinct([*many, failed], 1 / 128)
     assert (len(found), found[-1]) == (513, failed)
-    assert [bar.began for bar in found[:-1]] == [number / 128 for number in range(512)]
-    assert {bar.seconds for bar in found[:-1]} == {7 / 1024 + 1 / 2048}
+    assert [one.began for one in found[:-1]] == [number / 128 for number in range(512)]
+    assert {one.seconds for one in found[:-1]} == {7 / 1024 + 1 / 2048}
     assert draw_run._distinct(many[:9], 1 / 2048) == many[:9]

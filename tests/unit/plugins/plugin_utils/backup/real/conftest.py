@@ -208,10 +208,10 @@ class Primary(FakeMember):
         return Stanza.from_options(options, self.member("db1", **own))
 
     def maker(self, **changes) -> Maker:
-        return Maker(SERVICE, self.stanza(**changes), None, lambda script, seconds: self.run(script, seconds))
+        return Maker(SERVICE, self.stanza(**changes), None, self.run)
 
     def restorer(self, execute=None, **changes) -> Swapper:
-        run = execute or (lambda script, seconds: self.run(script, seconds))
+        run = execute or self.run
         return Swapper(SERVICE, self.stanza(**changes), None, run)
 
     def start(self) -> None:

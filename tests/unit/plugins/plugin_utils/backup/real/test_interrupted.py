@@ -63,6 +63,7 @@ def test_what_is_half_restored_cannot_start_and_is_gone_on_with(history, wanted)
         shell=True,
         capture_output=True,
         text=True,
+        check=False,
         cwd="/",
         timeout=20,
     )

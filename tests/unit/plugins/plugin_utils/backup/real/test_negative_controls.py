@@ -29,7 +29,8 @@ def damaged(history):
             subprocess.run(
                 ["/bin/sh", "-eu"], input=f"copy={copies}/damaged\n{control.damage}\n", text=True, check=True
             )
-            assert subprocess.run(["diff", "-rq", original, copies / "damaged"], capture_output=True).returncode != 0
+            compare = ["diff", "-rq", original, copies / "damaged"]
+            assert subprocess.run(compare, capture_output=True, check=False).returncode != 0
         repositories = {1: history.home / "repo1", 2: history.home / "repo2", repository: copies / "damaged"}
         return str(history.configured("damaged.conf", repositories[1], repositories[2]))
 
