@@ -26,17 +26,22 @@ _RECORD_VERSION = {"A": 4, "AAAA": 6}
 def without_secrets(value: Any) -> Any:
     """A copy of plan data without the entries whose name says that they hold a secret."""
     if isinstance(value, Mapping):
-        return {key: without_secrets(item) for key, item in value.items() if not SECRET_NAME.search(str(key))}
+        return {name: without_secrets(item) for name, item in value.items() if not _is_secret(str(name), item)}
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     return value
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """A number under `key` is that of a repository of backups."""
+    return bool(SECRET_NAME.search(name)) and not (name == "key" and isinstance(value, int))
 
 
 def secrets_of(value: Any, path: str, secret: bool = False) -> Iterator[tuple[str, Any]]:
     """What `without_secrets` leaves out: every value of it as it stands in the plan, with its path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from secrets_of(item, f"{path}.{key}", secret or bool(SECRET_NAME.search(str(key))))
+            yield from secrets_of(item, f"{path}.{key}", secret or _is_secret(str(key), item))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from secrets_of(item, f"{path}[{index}]", secret)

@@ -157,3 +157,8 @@ def test_secrets_are_cut_off_at_every_depth():
         "canary": {"table": "t"},
         "engine": {"keyspace": "k", "monkey": 5, "deep": [{"port": 7}]},
     }
+
+
+def test_the_number_of_a_repository_is_no_secret():
+    copies = {"repositories": [{"key": 2, "site": "dc1", "password": 3}, {"key": "2"}]}
+    assert without_secrets(copies) == {"repositories": [{"key": 2, "site": "dc1"}, {}]}
