@@ -36,6 +36,7 @@ WAIVABLE_RULES: frozenset[str] = frozenset(WAIVABLE)
 #: Rules that a decision may refuse by and nobody can waive, so that who tries is told so. docs/rules.md has them all.
 FIXED_RULES: frozenset[str] = frozenset(
     (
+        "archive_gap",
         "claim_held",
         "confirmation_missing",
         "endpoint_elsewhere",
@@ -48,9 +49,12 @@ FIXED_RULES: frozenset[str] = frozenset(
         "lease_held",
         "member_unreachable",
         "newer_replica",
+        "no_archive",
+        "no_backup",
         "no_fence",
         "no_primary",
         "no_replica",
+        "no_such_repository",
         "no_target",
         "not_streaming",
         "nothing_to_exercise",
@@ -58,10 +62,14 @@ FIXED_RULES: frozenset[str] = frozenset(
         "primary_alive",
         "primary_seen",
         "reason_missing",
+        "repository_unreachable",
         "setting_too_small",
+        "target_before_backup",
+        "target_not_archived",
         "target_unreachable",
         "timeline_behind",
         "timeline_differs",
+        "timeline_not_archived",
         "two_primaries",
     )
 )

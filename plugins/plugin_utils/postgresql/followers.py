@@ -38,14 +38,14 @@ def followers(server: Mapping[str, Any]) -> dict[str, str]:
 def _mode(ones: list[Mapping[str, Any]], why: list[str]) -> str:
     """How those of one name are attached. Of several any may have confirmed what another one lacks.
 
-    From one address it is a member and its own broken connection, which the server has not given up yet.
+    One of them may be the member's own broken connection, until the server gives it up (`wal_sender_timeout`).
     """
     modes = [one["sync"] if one["state"] == "streaming" else one["state"] for one in ones]
     synchronous = [mode for mode in modes if mode in SYNCHRONOUS]
     if not synchronous:
         return str(modes[-1])
-    addresses = [str(one.get("address") or "a local socket") for one in ones]
-    several = [f"one of {len(ones)} with this name ({', '.join(addresses)})"] if len(set(addresses)) > 1 else []
+    addresses = ", ".join(str(one.get("address") or "a local socket") for one in ones)
+    several = [f"one of {len(ones)} with this name ({addresses})"] if len(ones) > 1 else []
     return ", ".join([synchronous[0], *several, *why])
 
 

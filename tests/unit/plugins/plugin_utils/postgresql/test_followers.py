@@ -68,10 +68,6 @@ def test_a_setting_of_the_login_that_asks_hides_the_servers_own(source):
     assert f"set for this login ({source})" in seen(source=source)["db2"]
 
 
-def test_its_own_broken_connection_takes_nothing_from_a_member():
-    assert seen({}, {"sync": "potential"}) == {"db2": "sync"} == seen({"state": "catchup", "sync": "potential"}, {})
-
-
 def test_two_with_one_name_prove_nothing_whichever_is_synchronous():
     """The other one may have confirmed what the member lacks; PostgreSQL goes by the name alone."""
     other = {"address": "198.51.100.99", "sync": "potential"}
