@@ -18,8 +18,7 @@ Where several hold, the one that stands higher is the verdict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import format_duration
@@ -72,7 +71,7 @@ class Case:
     allowances: Allowances = Allowances()
     measures: Measures = "expected"
     acknowledged_elsewhere: int = 0
-    fenced_writers: Mapping[str, int] = MappingProxyType({})
+    fenced_writers: Mapping[str, int] = field(default_factory=dict)
     degradations: tuple[str, ...] = ()
     allow_degraded: frozenset[str] = frozenset()
 

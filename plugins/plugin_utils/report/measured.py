@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.objectives import SOURCES, Loss, Outage, Source
@@ -29,7 +28,7 @@ class Measured:
     in_doubt: int | None = None
     lost_rows: tuple[Any, ...] = ()
     elsewhere: int | None = None
-    elsewhere_by: Mapping[str, int] = MappingProxyType({})
+    elsewhere_by: Mapping[str, int] = field(default_factory=dict)
     """Of those the ones of fenced members, by name."""
     outage_unknown: str = ""
     loss_unknown: str = ""
