@@ -14,8 +14,8 @@ from jobs import Job, run_all
 # Without the oldest Python there is nothing it could be run on.
 MAY_SKIP = ("unit-oldest",)
 NEEDS = {"molecule": "lab", "verbs": "lab", "consumer": "lab"}
-# The stories leave a core idle, and these read the tree only; what measures time or takes all cores runs alone.
-BESIDE_MOLECULE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity")
+# The stories leave a core idle, and these read the tree only or start no server; what measures time runs alone.
+BESIDE_MOLECULE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit-oldest")
 
 
 def stage(name: str) -> Job:
