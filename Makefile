@@ -68,6 +68,7 @@ packages:  ## Debian packages that tests start programs from
 # ---- the lab ---------------------------------------------------------------------------------------------------------
 .PHONY: lab lab-down lab-reset lab-status drill drill-restore
 lab: $(RUN) collection  ## two sites of containers, up and healthy
+	tests/tools/debian_packages.sh lab
 	python tests/lab/lab.py up
 
 lab-down: $(RUN)  ## remove the lab, nothing stays

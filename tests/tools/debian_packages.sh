@@ -2,13 +2,14 @@
 # Installs the Debian packages that a group of commands needs, where the machine is Debian and the user is root.
 #
 #   debian_packages.sh python    a Python that can make virtual environments
+#   debian_packages.sh lab       what the lab's machines are reached with
 #   debian_packages.sh tests     programs that tests start themselves: named, dig, postgres, ssh, ...
 #
 # Nothing that is already there is touched. No service is started or left enabled: tests run their own copies on their own
 # ports, and a name server or database that appears on somebody's machine because tests were run would be a nasty surprise.
 set -eu
 
-group=${1:?usage: debian_packages.sh python|tests}
+group=${1:?usage: debian_packages.sh python|lab|tests}
 
 missing=
 need() {  # need <package> <test that succeeds where it is not missing>
@@ -22,6 +23,9 @@ postgresql() { ls /usr/lib/postgresql/*/bin/postgres || program postgres; }
 case $group in
 python)
     need python3-venv python3 -c 'import ensurepip, venv'
+    ;;
+lab)
+    need openssh-client program ssh-keygen
     ;;
 tests)
     need bind9 program named
