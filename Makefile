@@ -89,7 +89,7 @@ drill-restore: lab  ## restore the newest backup of each copy, prove it, damage 
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 .PHONY: test unit unit-oldest molecule verbs consumer
-test: $(DEV) collection  ## everything, with the time of each (STAGES="lint unit")
+test: $(DEV) collection packages  ## everything, with the time of each (STAGES="lint unit")
 	python tests/tools/stages.py $(STAGES)
 
 unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
