@@ -43,8 +43,8 @@ def test_each_member_has_its_own_directories(files):
     assert r"--repo\=3" in files["db1.sudoers"] and r"--repo\=2" not in files["db1.sudoers"]
 
 
-@pytest.mark.skipif(not VISUDO, reason="needs visudo")
 def test_sudo_can_read_the_lines(files, tmp_path):
+    assert VISUDO, "visudo is missing: make packages"
     path = tmp_path / "sudoers"
     path.write_text(files["db1.sudoers"], encoding="utf-8")
     subprocess.run([VISUDO, "--check", "--strict", f"--file={path}"], check=True, capture_output=True)
