@@ -10,24 +10,21 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import run
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.machine import Machine
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.options import schedule_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.options import planned
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.show import copies
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backup_problems import problems
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Found
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.member_step import MemberStep
 
 
-class ActionModule(Step):
+class ActionModule(MemberStep):
     module = "pgbackrest_info"
 
-    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            stanza, plan = Stanza.from_options(args["backup"], args["member"]), schedule_of(args["backup"])
-        except ValueError as error:
-            raise StepFailed(f"backup: {error}", reason="bad_input") from None
+    def member_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        stanza, plan = planned(args["backup"], args["member"])
         host = args["member"]["host"]
         try:
             answer = Machine(args["service"], stanza, None, self.execute).ask()

@@ -7,32 +7,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.options import wanted_of
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.swap import Swapper
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
+from ansible_collections.continuity.dr.plugins.plugin_utils.member_step import MemberStep
 
 
-class ActionModule(Step):
+class ActionModule(MemberStep):
     module = "pgbackrest_restore"
     journal_step = "restore"
 
-    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        lease = self.lease_of(args)
-        try:
-            stanza = Stanza.from_options(args["backup"], args["member"])
-            member = Swapper(args["service"], stanza, lease, self.execute, check_mode=self.check_mode)
-            result = self._brought(member, args)
-        except RestoreRefused as refused:
-            raise StepRefused(refused.refusals, **refused.result) from None
-        except MemberRefused as refused:
-            raise StepRefused([refused.refusal], **refused.result) from None
-        except MemberError as error:
-            raise StepFailed(str(error), reason=error.reason, **error.result) from None
-        except ValueError as error:
-            raise StepFailed(str(error), reason="bad_input") from None
+    def member_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        stanza = Stanza.from_options(args["backup"], args["member"])
+        member = Swapper(args["service"], stanza, self.lease_of(args), self.execute, check_mode=self.check_mode)
+        result = self._brought(member, args)
         facts = {} if args["state"] == "told" else {"continuity_restored": dict(result)}
         return {**result, "ansible_facts": facts}
 

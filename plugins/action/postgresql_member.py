@@ -9,13 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import armed, run
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import (
-    Step,
-    StepFailed,
-    StepRefused,
-    Unreachable,
-    merged_fact,
-)
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Unreachable, merged_fact
+from ansible_collections.continuity.dr.plugins.plugin_utils.member_step import MemberStep
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.arming import FROZEN, Arming, announce_frozen
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member, MemberError, MemberRefused
@@ -32,21 +27,14 @@ FACTS = {
 ARMS_OVER = ("ssh",)
 
 
-class ActionModule(Step):
+class ActionModule(MemberStep):
     module = "postgresql_member"
 
-    def step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def member_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         lease = self.lease_of(args)
-        try:
-            cluster = Cluster.from_member(args["member"])
-            member = Member(args["service"], cluster, lease, self.execute, check_mode=self.check_mode)
-            result = self._bring_to(member, args)
-        except MemberRefused as refused:
-            raise StepRefused([refused.refusal], **refused.result) from None
-        except MemberError as error:
-            raise StepFailed(str(error), reason=error.reason, **error.result) from None
-        except ValueError as error:
-            raise StepFailed(str(error), reason="bad_input") from None
+        cluster = Cluster.from_member(args["member"])
+        member = Member(args["service"], cluster, lease, self.execute, check_mode=self.check_mode)
+        result = self._bring_to(member, args)
         if args["state"] not in FACTS:
             return result
         # What the next steps rest on: where the old primary stopped, where the new one began

@@ -35,7 +35,7 @@ OUTSIDE_WORLD = {
 UTILS = PLUGINS / "plugin_utils"
 # The files of plugin_utils that know Ansible. Every other one is plain Python: a folder is an area of its own, a
 # single file is shared by all areas.
-DOORS = {"action", "dns_step", "warm"}
+DOORS = {"action", "dns_step", "member_step", "warm"}
 AREAS = {path.name for path in UTILS.iterdir() if path.is_dir()} - {"core", "__pycache__"}
 # a report is rendered from the journal; rights are those of what the other areas run
 MAY_USE = {

@@ -9,11 +9,20 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.prove import Canary, Check
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import Wanted
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point import target_of
 
 FULL_EVERY = 7 * 86400.0
+
+
+def planned(backup: Mapping[str, Any], member: Mapping[str, Any]) -> tuple[Stanza, Schedule]:
+    """Where a plan's backups are and how often they are made. Raises ValueError with the option that is wrong."""
+    try:
+        return Stanza.from_options(backup, member), schedule_of(backup)
+    except ValueError as error:
+        raise ValueError(f"backup: {error}") from None
 
 
 def schedule_of(backup: Mapping[str, Any]) -> Schedule:

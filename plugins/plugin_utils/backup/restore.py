@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.act impor
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import (
     LONG_WORK_POLL_SECONDS,
     MemberError,
+    MemberRefused,
 )
 
 #: What a server in recovery needs at least as large as its primary had it, by its name in the control file
@@ -43,15 +44,6 @@ HBA = "local all all peer\n"
 #: What is needed beside the size of the backup: the log that is read, and what recovery writes
 SPARE_BYTES = 256 << 20
 READ_SECONDS = 3600.0
-
-
-class RestoreRefused(Exception):
-    """No copy can serve the target; nothing was touched."""
-
-    def __init__(self, refusals: Sequence[Refusal], **result: Any) -> None:
-        super().__init__("; ".join(refusal.message for refusal in refusals))
-        self.refusals = tuple(refusals)
-        self.result = result
 
 
 @dataclass(frozen=True)
@@ -120,14 +112,14 @@ class Restorer(Machine):
         return self.note(f"backup_proven_{int(proof['repository'])}", json.dumps(dict(proof)))
 
     def chosen(self, answer: Answer, wanted: Wanted) -> Choice:
-        """The backup, copy and timeline that serve the target. Raises RestoreRefused with every reason."""
+        """The backup, copy and timeline that serve the target. Raises MemberRefused with every reason."""
         found = choose(answer.repositories, wanted.target, wanted.timeline, wanted.repository)
         if not isinstance(found, Choice):
-            raise RestoreRefused(found)
+            raise MemberRefused(*found)
         have, need = answer.versions.get(found.repository), self.cluster.version
         if have != need:
             message, hint = "the backup is of another major version", "restore with a cluster of that version"
-            raise RestoreRefused([Refusal("other_version", str(have), need, message, hint)])
+            raise MemberRefused(Refusal("other_version", str(have), need, message, hint))
         return found
 
     def _may_restore(self, answer: Answer, noted: Mapping[str, Any], choice: Choice) -> None:
@@ -160,8 +152,8 @@ held=$({user(["/usr/bin/du", "-sb", self.stanza.aside])} 2>/dev/null </dev/null)
 set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{4:-}}"
 """
 
-    def _refused(self, rule: str, measured: str, limit: str, hint: str) -> RestoreRefused:
-        return RestoreRefused([Refusal(rule, measured, limit, f"nothing was restored into {self.stanza.aside}", hint)])
+    def _refused(self, rule: str, measured: str, limit: str, hint: str) -> MemberRefused:
+        return MemberRefused(Refusal(rule, measured, limit, f"nothing was restored into {self.stanza.aside}", hint))
 
     def _copy(self, plan: Mapping[str, Any], choice: Choice, noted: Mapping[str, Any]) -> None:
         """Have pgBackRest fill the directory; what is there and right already is kept."""
@@ -313,7 +305,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
         if noted and noted.get("phase") == "swapping":
             hint = "run the same restore in place again: it goes on where that ended"
             message = f"a swap on {self.cluster.member} was cut off, and what it moves would be deleted"
-            raise RestoreRefused([Refusal("swap_cut_off", "swapping", "proven, or swapped", message, hint)])
+            raise MemberRefused(Refusal("swap_cut_off", "swapping", "proven, or swapped", message, hint))
         if noted is None or self.check_mode:
             return {"changed": noted is not None, "state": "absent", "directory": self.stanza.aside}
         self._stop_restored()

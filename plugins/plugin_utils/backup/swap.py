@@ -16,7 +16,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore impor
     PROVEN,
     READ_SECONDS,
     Restorer,
-    RestoreRefused,
     Wanted,
     same_request,
 )
@@ -26,6 +25,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member im
     LONG_WORK_POLL_SECONDS,
     RENEW_FOR_SECONDS,
     MemberError,
+    MemberRefused,
 )
 
 
@@ -43,7 +43,7 @@ class Swapper(Restorer):
             if self.check_mode:  # neither was it restored aside, which comes before
                 return {"changed": True, "state": "in_place", "kept": self.stanza.kept, "timeline": None}
             hint = "restore it aside first: only what was proven is put in place"
-            raise self._not(Refusal("restore_not_proven", str(noted.get("phase") or "none"), "proven", "", hint))
+            raise MemberRefused(Refusal("restore_not_proven", str(noted.get("phase") or "none"), "proven", "", hint))
         if noted["phase"] == "swapped":
             return {**noted["swap"], "changed": False}
         result = {**noted["result"], "changed": True, "state": "in_place", "kept": self.stanza.kept}
@@ -53,7 +53,7 @@ class Swapper(Restorer):
                 message = f"{self.cluster.member} would lose what is listed as loss"
                 hint = f"look at the loss, then add -e confirm={self.service}"
                 refusal = Refusal("not_confirmed", confirm or "nothing typed", self.service, message, hint)
-                raise RestoreRefused([refusal], loss=loss)
+                raise MemberRefused(refusal, loss=loss)
             result["loss"] = loss
             if self.check_mode:
                 return result
@@ -118,7 +118,7 @@ class Swapper(Restorer):
         if self.is_there(self.stanza.kept):
             hint = "look at it, then release it: restore with state=released"
             message = "the data that an earlier restore kept is still there"
-            raise self._not(Refusal("kept_data_present", self.stanza.kept, "not there", message, hint))
+            raise MemberRefused(Refusal("kept_data_present", self.stanza.kept, "not there", message, hint))
 
     def _freeze(self, seconds: float) -> None:
         """Stop and mask the primary. What it still holds is kept, so even an unclean stop may go on."""
@@ -232,13 +232,9 @@ fi
         if confirm != self.service:
             hint = f"add -e confirm={self.service}: it cannot be brought back"
             refusal = Refusal("not_confirmed", confirm or "nothing typed", self.service, "data would be deleted", hint)
-            raise self._not(refusal)
+            raise MemberRefused(refusal)
         remove = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.kept])
         again = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.run_directory])
         failed = '{ echo "@@failed remove"; exit 1; }'
         self.act(f'{remove} </dev/null && {again} </dev/null || {failed}\nrm -f "$state/restore"\n', 600)
         return result
-
-    @staticmethod
-    def _not(refusal: Refusal) -> RestoreRefused:
-        return RestoreRefused([refusal])

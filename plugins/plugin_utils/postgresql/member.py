@@ -43,12 +43,18 @@ class MemberError(Exception):
 
 
 class MemberRefused(Exception):
-    """A rule forbids it; the member is unchanged unless ``result`` says otherwise."""
+    """One or more rules forbid it; the member is unchanged unless ``result`` says otherwise."""
 
-    def __init__(self, refusal: Refusal, **result: Any) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+    def __init__(self, *refusals: Refusal, **result: Any) -> None:
+        super().__init__("; ".join(refusal.message for refusal in refusals))
+        self.refusals = refusals
         self.result = result
+
+    @property
+    def refusal(self) -> Refusal:
+        """The only one, where one step asks one question."""
+        (refusal,) = self.refusals
+        return refusal
 
 
 class Member:

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +18,7 @@ import fake_member
 import psycopg
 import pytest
 from fake_member import FakeMember
+from real_server import AS_USER, free_port, programs
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.make import Maker
@@ -35,7 +34,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster i
 
 SERVICE = "shop"
 UNIT = "postgresql@15-main.service"
-AS_USER = "setpriv --reuid=postgres --regid=postgres --init-groups " if os.geteuid() == 0 else ""
 CANARY = Canary("postgres", "canary")
 CONF = """port = {port}
 listen_addresses = ''
@@ -88,27 +86,11 @@ STOP_TRANSIENT = """  stop) if [ -e "$unit/pid" ]; then
 """
 
 
-def programs() -> Path:
-    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if not folders or shutil.which("pgbackrest") is None or shutil.which("setpriv") is None:
-        pytest.skip("PostgreSQL's server programs or pgbackrest are not installed (make packages)")
-    return folders[-1]
-
-
-def free_port() -> int:
-    for _attempt in range(100):
-        port = random.randint(20000, 30000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
-
-
 class Primary(FakeMember):
     """db1: a primary that archives into two repositories."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "db1", bin_directory=programs(), as_user=AS_USER)
+        super().__init__(folder / "db1", bin_directory=programs("pgbackrest"), as_user=AS_USER)
         self.port = free_port()
         for name in ("repo1", "repo2", "log", "lock", "spool"):
             (self.home / name).mkdir()

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
 SECONDS = 30.0
 
@@ -34,11 +33,11 @@ def corrupted(world):
 
 def test_what_would_be_lost_is_shown_and_nothing_is_swapped_without_the_typed_word(corrupted, wanted):
     request = wanted(corrupted.target)
-    with pytest.raises(RestoreRefused) as unproven:
+    with pytest.raises(MemberRefused) as unproven:
         corrupted.restorer().in_place(request, "shop", SECONDS)
     assert unproven.value.refusals[0].rule == "restore_not_proven"
     corrupted.restorer().restored(request)
-    with pytest.raises(RestoreRefused) as asked:
+    with pytest.raises(MemberRefused) as asked:
         corrupted.restorer().in_place(request, "yes", SECONDS)
     assert asked.value.refusals[0].rule == "not_confirmed"
     lost = {each["table"]: (each["now"], each["restored"]) for each in asked.value.result["loss"]["tables"]}
@@ -62,7 +61,7 @@ def test_the_proven_data_takes_the_place_and_the_old_is_kept_until_it_is_release
     # It archives on its own timeline, so a new backup can be made and restored from
     made = corrupted.maker().present(Schedule(86400), kind="full")
     assert [each["timeline"] for each in made["made"]] == [2, 2]
-    with pytest.raises(RestoreRefused) as asked:
+    with pytest.raises(MemberRefused) as asked:
         corrupted.restorer().released(None)
     assert asked.value.refusals[0].rule == "not_confirmed"
     assert corrupted.restorer().released("shop")["changed"] is True

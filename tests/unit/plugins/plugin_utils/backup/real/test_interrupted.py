@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
 
 class Lost(BaseException):
@@ -87,7 +86,7 @@ def test_a_directory_that_is_not_ours_is_left_alone(history, wanted):
     history.give(aside)
     (aside / "precious").write_text("data")
     try:
-        with pytest.raises(RestoreRefused) as refused:
+        with pytest.raises(MemberRefused) as refused:
             history.restorer().restored(wanted("latest"))
         assert refused.value.refusals[0].rule == "restore_directory_in_use"
         assert (aside / "precious").read_text() == "data"
@@ -101,7 +100,7 @@ def test_a_link_to_production_is_refused(history, wanted):
     link = history.home / "restored"
     link.symlink_to(history.data)
     try:
-        with pytest.raises(RestoreRefused) as refused:
+        with pytest.raises(MemberRefused) as refused:
             history.restorer().restored(wanted("latest"))
         assert refused.value.refusals[0].rule == "restore_directory_in_use"
         assert history.sql("select count(*) from canary") == [(4,)]
@@ -112,7 +111,7 @@ def test_a_link_to_production_is_refused(history, wanted):
 def test_a_file_system_without_room_is_refused_before_anything_is_copied(history, wanted, monkeypatch):
     history.program("df", "echo Filesystem; echo none 1 1 1000000 1% /")
     try:
-        with pytest.raises(RestoreRefused) as refused:
+        with pytest.raises(MemberRefused) as refused:
             history.restorer().restored(wanted("latest"))
     finally:
         (history.bin / "df").unlink()

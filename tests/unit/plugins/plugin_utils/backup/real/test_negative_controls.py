@@ -12,8 +12,7 @@ import pytest
 from backup_controls import CONTROLS, Control
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup import prove, restore
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import RestoreRefused
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def met(history, control: Control, repository: int, config: str, wanted) -> str:
     request = wanted(target, checks=checks, timeline=control.timeline, repository=repository)
     try:
         return str(history.restorer(config=config).restored(request)["state"])
-    except RestoreRefused as refused:
+    except MemberRefused as refused:
         return refused.refusals[0].rule
     except MemberError as error:
         return error.reason

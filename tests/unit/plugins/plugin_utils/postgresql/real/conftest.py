@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from fake_member import FakeMember
+from real_server import AS_USER, free_port, programs
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
@@ -27,8 +26,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member im
 
 SERVICE = "payments-db"
 UNIT = "postgresql@15-main.service"
-#: initdb and the servers refuse root
-AS_USER = "setpriv --reuid=postgres --regid=postgres --init-groups " if os.geteuid() == 0 else ""
 CONF = """port = {port}
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '{home}/socket'
@@ -49,22 +46,6 @@ for word; do case $word in --unit=*) unit=${word#--unit=}; shift ;; --*) shift ;
 mkdir -p "@HOME@/units/$unit"
 if @AS_USER@"$@" > @HOME@/long.log 2>&1; then echo success; else echo exit-code; fi > "@HOME@/units/$unit/Result"
 """
-
-
-def programs() -> Path:
-    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    assert folders, "PostgreSQL's server programs are not installed (make packages; Debian: apt-get install postgresql)"
-    assert shutil.which("setpriv"), "setpriv is not installed (on Debian: apt-get install util-linux)"
-    return folders[-1]
-
-
-def free_port() -> int:
-    for _attempt in range(100):
-        port = random.randint(20000, 30000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
 
 
 class Server(FakeMember):

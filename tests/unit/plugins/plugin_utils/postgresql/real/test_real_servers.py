@@ -10,12 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from real_server import AS_USER
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import observe
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member, MemberError, MemberRefused
-
-from .conftest import AS_USER
 
 SERVICE = "payments-db"
 ODD_NAME = "C:\\new \"x\" 'y' $(id) \\c Database cluster state: in production"
