@@ -45,14 +45,7 @@ def _compiled(schema: Any, matches: Matches) -> Check:
     checks = [_keyword(key, schema, matches) for key in schema if key not in _TOLD_ONLY]
     if len(checks) == 1:
         return checks[0]
-
-    def fits(value: Any) -> bool:
-        for check in checks:  # noqa: SIM110  a generator for each value would take longer than its checks
-            if not check(value):
-                return False
-        return True
-
-    return fits
+    return lambda value: all(check(value) for check in checks)
 
 
 def _keyword(key: str, schema: Mapping[str, Any], matches: Matches) -> Check:
