@@ -8,6 +8,7 @@ A matrix in which everything passes proves something only where the same procedu
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from harness import FAULTS, Result, changed_plan, inside
 from say import wait
@@ -32,9 +33,9 @@ def ended(trial: Trial, result: Result, verdict: str, *words: str) -> Seen:
     return Seen(f"exit {result.rc}, {verdict}: {service['message'] or '; '.join(service['reasons'])}", True)
 
 
-def drill(trial: Trial, **more: object) -> Result:
+def drill(trial: Trial, plan: Path | None = None) -> Result:
     """The drill that every control runs."""
-    return trial.watch.verb("drill", f"scope={trial.service}", *DRILL, **more)  # type: ignore[arg-type]
+    return trial.watch.verb("drill", f"scope={trial.service}", *DRILL, plan=plan)
 
 
 def promotion_disabled(trial: Trial) -> Seen:
