@@ -3,10 +3,11 @@
 """Measure every case in one lab and one run, the repetitions interleaved; write results.json and the page.
 
 BENCH_ROUNDS=5          repetitions of each case
-BENCH_CASES=a,b | all   only these (with 'all' also the slow ones)
+BENCH_CASES=a,b         only these
 BENCH_SEED=1            the order in which a round takes the cases
 
-A run with fewer repetitions or cases than that is for trying: its results go to build/bench and the page stays.
+A run with fewer repetitions or cases than that is for trying, and one in which something failed or a planned move lost
+rows is not published: its results go to build/bench and the page stays.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ def main(arguments: list[str]) -> int:
     """One run; the process's exit status."""
     options = _options(arguments)
     names = _chosen(options.cases)
+    if options.add:
+        kept = {name: case["floor"] for name, case in results.read(RESULTS)["cases"].items()}
+        if wrong := results.apart({name: cases.ALL[name].floor for name in names}, kept):
+            raise LabError("\n".join(wrong))
     client = engine.connect()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is below is undone then as well
     machines.stop(client)  # a run that was broken off may have left servers running in them
@@ -47,15 +52,17 @@ def main(arguments: list[str]) -> int:
         found = _run(names, options)
     finally:
         machines.stop(client)
+    if options.add:
+        found = results.added(results.read(RESULTS), found)
     names, absent = list(found["cases"]), found["not_installed"]
-    missing = [name for name in cases.DEFAULT if name not in names and cases.ALL[name].peer not in absent]
-    whole = not missing and options.rounds >= LEAST_ROUNDS
+    missing = [name for name in cases.ALL if name not in names and cases.ALL[name].peer not in absent]
+    wrong = results.problems(found, cases.NEEDED_PEERS)
+    whole = not missing and not wrong and options.rounds >= LEAST_ROUNDS
     output = Path(options.output) if options.output else RESULTS if whole else STATE / "results.json"
     results.write(output, found)
     print(page.table(found))
     if output == RESULTS:
         page.write(found, PAGE, PLOT)
-    wrong = results.problems(found, cases.NEEDED_PEERS)
     print("\n".join([f"written: {output}", *(f"problem: {text}" for text in wrong)]))
     return 1 if wrong else 0
 
@@ -68,7 +75,7 @@ def _run(names: list[str], options: argparse.Namespace) -> dict[str, Any]:
     described = about.describe()
     samples = _rounds(names, options.rounds, options.seed)
     return {
-        "schema": 1,
+        "schema": 2,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "rounds": options.rounds,
@@ -88,14 +95,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cases", default=os.environ.get("BENCH_CASES") or "")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("BENCH_SEED") or 1))
     parser.add_argument("--output", help="where results.json goes")
+    parser.add_argument("--add", action="store_true", help="put the cases beside what is published, with their floors")
     return parser.parse_args(arguments)
 
 
 def _chosen(text: str) -> list[str]:
     """The names of the cases to run, in the table's order."""
-    if text == "all":
-        return list(cases.ALL)
-    wanted = text.replace(",", " ").split() or list(cases.DEFAULT)
+    wanted = text.replace(",", " ").split() or list(cases.ALL)
     unknown = sorted(set(wanted) - set(cases.ALL))
     if unknown:
         raise LabError(f"no case is called {', '.join(unknown)}; there are: {', '.join(cases.ALL)}")
@@ -121,6 +127,8 @@ def _rounds(names: list[str], rounds: int, seed: int) -> dict[str, list[dict[str
     """Each round takes every case once, in an order of its own, so that a slow minute hits all cases alike."""
     samples: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     chance = random.Random(seed)
+    for name in names:
+        cases.ALL[name].chance = random.Random(f"{seed} {name}")
     for number in range(1, rounds + 1):
         order = chance.sample(names, len(names))
         for place, name in enumerate(order, start=1):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ class Acted:
     began_ns: int
     wall_seconds: float | None  # null: nobody typed anything
     parts: Mapping[str, float] = field(default_factory=dict)
+    controller: Mapping[str, float] = field(default_factory=dict)  # what its command took of the machine it ran on
+    #: where one command moved many services, each with a client of its own: seconds by service, and all lost rows
+    outages: Mapping[str, float] = field(default_factory=dict)
+    lost: int = 0
 
 
 class Case:
@@ -38,6 +43,7 @@ class Case:
     floor = ""  # the case that its ratio is taken to
     moves = True  # the other server is primary afterwards; false: the product decides which
     served_seconds = 30.0  # how long after the command the new primary may need to serve
+    chance = random.Random(1)  # whatever is left to chance; the run seeds it
 
     def prepare(self) -> None:
         """Everything healthy, and whatever the case needs running; not measured."""
@@ -63,7 +69,13 @@ def measure(case: Case, run_id: str) -> dict[str, Any]:
 
 def _measure_wall(case: Case) -> dict[str, Any]:
     acted = case.act()
-    return {"wall_seconds": round(acted.wall_seconds or 0.0, 4), "parts": _rounded(acted.parts)}
+    many = {"outages": {name: round(value, 4) for name, value in acted.outages.items()}, "lost": acted.lost}
+    return {
+        "wall_seconds": round(acted.wall_seconds or 0.0, 4),
+        "parts": _rounded(acted.parts),
+        **_cost(acted),
+        **(many if acted.outages else {}),
+    }
 
 
 def _measure_outage(case: Case, place: Place, run_id: str) -> dict[str, Any]:
@@ -85,6 +97,7 @@ def _measure_outage(case: Case, place: Place, run_id: str) -> dict[str, Any]:
         "in_doubt": sum(1 for row in rows if row.outcome == "in_doubt"),
         "surviving": len(surviving),
         "parts": _rounded(acted.parts),
+        **_cost(acted),
     }
 
 
@@ -110,6 +123,10 @@ def timed(action: Any) -> Acted:
     began, started = time.monotonic_ns(), time.monotonic()
     parts = action()
     return Acted(began, time.monotonic() - started, parts if isinstance(parts, Mapping) else {})
+
+
+def _cost(acted: Acted) -> dict[str, Any]:
+    return {"controller": dict(acted.controller)} if acted.controller else {}
 
 
 def _rounded(parts: Mapping[str, float]) -> dict[str, float]:

@@ -1,12 +1,13 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one client of every case: a process that writes numbered rows and notes what became of each.
+"""The one client of every case: it writes numbered rows and notes what became of each. Many may share a process.
 
 It is built of the collection's canary (its session and its way to ask for a name), and adds one thing: where a peer
 switches no name, it tries both servers in turn, as that peer's users do. Every row is committed by itself and never
 sent again; a connection may take 1 s; after a failure it tries again 20 ms later.
 
-Settings come as one JSON object on standard input; it prints one line when it is ready and stops on SIGTERM.
+Settings come as a JSON list with an object for each client, in one line on standard input; the process prints one line
+when it is ready and stops on SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from itertools import cycle
 from pathlib import Path
@@ -63,12 +65,12 @@ class Client:
         self._pause = 1.0 / settings["rate"]
         self._session: Session | None = None
         self._failed = True
+        self._ledger = Path(settings["ledger"])
         self._stop = False
-        signal.signal(signal.SIGTERM, self._on_signal)
 
-    def run(self, ledger: str) -> None:
+    def run(self) -> None:
         """Write until told to stop."""
-        with Path(ledger).open("w", encoding="utf-8", buffering=1) as file:
+        with self._ledger.open("w", encoding="utf-8", buffering=1) as file:
             due, seq = time.monotonic(), 0
             while not self._stop:
                 time.sleep(max(0.0, due - time.monotonic()))
@@ -113,12 +115,28 @@ class Client:
             self._session.close()
         self._session = None
 
-    def _on_signal(self, number: int, frame: object) -> None:
+    def stop(self) -> None:
+        """After the row that it is writing."""
         self._stop = True
 
 
-if __name__ == "__main__":
-    given = json.loads(sys.stdin.readline())
-    writer = Client(given)
+def main() -> None:
+    """The first one in the process's own thread, which the signal reaches; the others beside it."""
+    first, *others = clients = [Client(settings) for settings in json.loads(sys.stdin.readline())]
+
+    def stop(_number: int, _frame: object) -> None:
+        for client in clients:
+            client.stop()
+
+    signal.signal(signal.SIGTERM, stop)
     print("ready", flush=True)
-    writer.run(given["ledger"])
+    threads = [threading.Thread(target=client.run) for client in others]
+    for thread in threads:
+        thread.start()
+    first.run()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -68,6 +68,9 @@ def summarise(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = [sample[key] for sample in samples if sample.get(key) is not None]
         if values:
             found[key] = summary(values)
+    each = [value for sample in samples for value in sample.get("outages", {}).values()]
+    if each:
+        found["service_outage_seconds"] = summary(each)
     counted = [sample["lost"] for sample in samples if sample.get("lost") is not None]
     if counted:
         found["lost"] = sum(counted)
@@ -75,6 +78,12 @@ def summarise(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if names:
         parts = {name: [sample["parts"][name] for sample in samples if name in sample["parts"]] for name in names}
         found["parts_ms"] = {name: round(median(values), 1) for name, values in parts.items()}
+    costs = [sample["controller"] for sample in samples if sample.get("controller")]
+    if costs:
+        found["controller"] = {
+            name: round(median(cost[name] for cost in costs if name in cost), 2)
+            for name in dict.fromkeys(name for cost in costs for name in cost)
+        }
     return found
 
 

@@ -18,6 +18,7 @@ from benchmarks.where import CHECKOUT, HERE, STATE
 RATE = 100.0
 WARM_SECONDS = 1.0
 STABLE_SECONDS = 1.0
+STOP_SECONDS = 30.0
 TAIL_BYTES = 40_000  # some seconds of rows: reading all of them again and again would take the case's CPU
 
 
@@ -25,18 +26,19 @@ class NotServed(Exception):
     """The client was not served in time; the text says what its last writes met."""
 
 
-class Load:
-    """Writes to one service for as long as a case takes."""
+class Clients:
+    """One process that writes to as many services as there are settings."""
 
-    def __init__(self, run_id: str, login: dict[str, Any], hosts: list[str]) -> None:
-        self.ledger = STATE / "ledgers" / f"{run_id}.jsonl"
-        self._settings = {"run_id": run_id, "login": login, "hosts": hosts, "rate": RATE, "ledger": str(self.ledger)}
+    def __init__(self, settings: list[dict[str, Any]]) -> None:
+        self._settings = settings
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it has been served for a second."""
-        self.ledger.parent.mkdir(parents=True, exist_ok=True)
-        self.ledger.unlink(missing_ok=True)
+        """Start it; it begins to write at once."""
+        for each in self._settings:
+            ledger = Path(each["ledger"])
+            ledger.parent.mkdir(parents=True, exist_ok=True)
+            ledger.unlink(missing_ok=True)
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "build" / "collections")}
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "client.py")],
@@ -50,27 +52,61 @@ class Load:
         self._process.stdin.flush()
         if self._process.stdout.readline().strip() != "ready":
             raise NotServed(f"the client ended with {self._process.wait()} before it began")
+
+    def stop(self) -> None:
+        """End it; what its clients wrote is in their ledgers."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+
+
+class Load:
+    """Writes to one service for as long as a case takes."""
+
+    def __init__(self, run_id: str, login: dict[str, Any], hosts: list[str]) -> None:
+        self.ledger, settings = client(run_id, login, RATE, hosts)
+        self._clients = Clients([settings])
+
+    def start(self) -> None:
+        """Start it and wait until it has been served for a second."""
+        self._clients.start()
         self.served(None, 15.0, WARM_SECONDS)
 
     def served(
         self, address: str | None, within_seconds: float, stable_seconds: float = STABLE_SECONDS, since_ns: int = 0
     ) -> None:
         """Wait until one server (C(address); null: any) has acknowledged every row for a while, after C(since_ns)."""
-        until = time.monotonic() + within_seconds
-        while not _stable(read(self.ledger, TAIL_BYTES), address, stable_seconds, since_ns):
-            if time.monotonic() > until:
-                last = [(row.outcome, row.address) for row in read(self.ledger, TAIL_BYTES)[-3:]]
-                raise NotServed(
-                    f"not served by {address or 'anybody'} within {within_seconds:g} s; last writes: {last}"
-                )
-            time.sleep(0.1)
+        wait_served(self.ledger, address, within_seconds, stable_seconds, since_ns)
 
     def stop(self) -> list[Row]:
         """End it; all of its rows."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.communicate(timeout=10)
+        self._clients.stop()
         return read(self.ledger)
+
+
+def client(run_id: str, login: dict[str, Any], rate: float, hosts: list[str]) -> tuple[Path, dict[str, Any]]:
+    """The ledger and the settings of one client."""
+    ledger = STATE / "ledgers" / f"{run_id}.jsonl"
+    return ledger, {"run_id": run_id, "login": login, "hosts": hosts, "rate": rate, "ledger": str(ledger)}
+
+
+def wait_served(
+    ledger: Path, address: str | None, within_seconds: float, stable_seconds: float = STABLE_SECONDS, since_ns: int = 0
+) -> None:
+    """As C(Load.served), for any client's ledger. Raises NotServed."""
+    until = time.monotonic() + within_seconds
+    while not _stable(read(ledger, TAIL_BYTES), address, stable_seconds, since_ns):
+        if time.monotonic() > until:
+            last = [(row.outcome, row.address) for row in read(ledger, TAIL_BYTES)[-3:]]
+            raise NotServed(f"not served by {address or 'anybody'} within {within_seconds:g} s; last writes: {last}")
+        time.sleep(0.1)
 
 
 def read(path: Path, tail_bytes: int | None = None) -> list[Row]:

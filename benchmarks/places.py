@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import credentials
+import dns.exception
 import dns.message
 import dns.name
 import dns.query
@@ -101,6 +102,16 @@ def update_message(address: str) -> dns.update.UpdateMessage:
     update = dns.update.UpdateMessage(topology.ZONE, keyring={key.name: key})
     update.replace(dns.name.from_text(NAME), topology.TTL_SECONDS, "A", address)
     return update
+
+
+def answered(resolver: str) -> bool:
+    """Whether a resolver (``address#port``) gave an address for the name."""
+    address, _mark, port = resolver.partition("#")
+    try:
+        reply = dns.query.udp(dns.message.make_query(NAME, "A"), address, timeout=1.0, port=int(port))
+    except (dns.exception.DNSException, OSError):
+        return False
+    return bool(reply.answer)
 
 
 def send_update(update: dns.update.UpdateMessage) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from benchmarks import figures
 
+OURS, KILLED = "continuity_", "floor_killed"
+
 
 def case_entry(title: str, measure: str, floor: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
     """One case as it stands in the file, its ratio still open."""
@@ -48,23 +50,37 @@ def problems(results: Mapping[str, Any], needed_peers: tuple[str, ...]) -> list[
         failed = [sample["failed"] for sample in case["samples"] if "failed" in sample]
         if failed:
             found.append(f"{name}: {len(failed)} of {len(case['samples'])} repetitions failed: {failed[0][:300]}")
-    return found
+        if name.startswith(OURS) and case["floor"] != KILLED and case.get("lost"):
+            found.append(f"{name}: {case['lost']} acknowledged rows lost in a planned move")
+    missing = [peer for peer in needed_peers if not any(name.startswith(peer) for name in results["cases"])]
+    return found + [f"{peer}: no case of it was measured" for peer in missing if peer not in results["not_installed"]]
 
 
-def above_bounds(cases_measured: Mapping[str, Mapping[str, Any]], bounds: Mapping[str, float]) -> list[str]:
-    """One line for every bound that was passed, or that could not be checked; empty when all is well.
+def added(kept: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """A later run's cases beside those of an earlier one; the page says which and when. See ``apart``."""
+    about = {
+        "cases": list(run["cases"]),
+        "started": run["started"],
+        "finished": run["finished"],
+        "commit": run["machine"]["versions"]["commit"],
+    }
+    return {**kept, "cases": {**kept["cases"], **run["cases"]}, "added": [*kept.get("added", ()), about]}
 
-    >>> above_bounds({"a": {"ratio": 2.1}}, {"a": 2.0})
-    ['a: 2.1 times its floor, the bound is 2']
+
+def apart(floors: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:
+    """Why cases, each with its floor, cannot be added to those that are kept: no ratio may be one of two runs.
+
+    >>> apart({"many": "one", "one": "one", "move": "by_hand"}, {"many": "one"})
+    ['move: by_hand is not measured with it']
+    >>> apart({"one": "one"}, {"many": "one", "one": "one"})
+    ['one: it is the floor of many, which would keep its earlier ratio']
     """
-    found = []
-    for name, bound in bounds.items():
-        value = cases_measured.get(name, {}).get("ratio")
-        if value is None:
-            found.append(f"{name}: not measured, so the bound of {bound:g} could not be checked")
-        elif value > bound:
-            found.append(f"{name}: {value:g} times its floor, the bound is {bound:g}")
-    return found
+    alone = [f"{name}: {floor} is not measured with it" for name, floor in floors.items() if floor not in floors]
+    return alone + [
+        f"{floor}: it is the floor of {name}, which would keep its earlier ratio"
+        for name, floor in kept.items()
+        if floor in floors and name not in floors
+    ]
 
 
 def write(path: Path, results: Mapping[str, Any]) -> None:

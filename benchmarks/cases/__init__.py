@@ -23,9 +23,6 @@ ALL: dict[str, Case] = {
     for module in (floor, continuity, playbook, repmgr, patroni, pg_auto_failover, ansible, large, scale)
     for case in module.CASES
 }
-#: Those that take minutes; run when they are named, or with BENCH_CASES=all.
-SLOW = ("patroni_failover_killed", "patroni_failover_host_gone", *(case.name for case in scale.CASES))
-DEFAULT = tuple(name for name in ALL if name not in SLOW)
 #: Without these there is nothing to compare with, and the benchmark fails.
 NEEDED_PEERS = ("repmgr", "patroni")
 

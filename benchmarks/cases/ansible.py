@@ -22,9 +22,8 @@ class DebugPlaybook(Case):
     def act(self) -> Acted:
         """Start to end."""
         began = time.monotonic_ns()
-        return Acted(
-            began, commands.ansible(["ansible-playbook", "-i", "localhost,", str(HERE / "playbooks" / "debug.yml")])
-        )
+        ran = commands.ansible(["ansible-playbook", "-i", "localhost,", str(HERE / "playbooks" / "debug.yml")])
+        return Acted(began, ran.seconds, controller=ran.controller)
 
 
 CASES: tuple[Case, ...] = (DebugPlaybook(),)

@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import harness
+import topology
 
 from benchmarks import commands, places, shells
 from benchmarks.case import Acted, Case
 from benchmarks.cases.floor import KILL
+from benchmarks.others import OtherClients
 from benchmarks.where import LAB, STATE
 
 RESOLVER = "bench-resolver.service"
@@ -38,14 +40,21 @@ class Verb(Case):
     def __init__(self, name: str, title: str, reach: str = "name") -> None:
         self.name, self.title, self.reach = name, title, reach
 
+    others: OtherClients | None = None
+
     def prepare(self) -> None:
-        """The lab at its start; a resolver that remembers nothing yet."""
+        """The lab at its start; a resolver that others keep full, its record of any age when the case begins."""
         harness.lab("reset")
         if self.reach == "cache":
             harness.inside("bench0", f"systemctl restart {RESOLVER}")
+            self.others = OtherClients(lambda: places.answered(places.CACHING[0]))
+            self.others.start(self.chance.uniform(0.0, topology.TTL_SECONDS))
 
     def clean(self) -> None:
-        """No resolver outside its case."""
+        """Neither resolver nor other clients outside the case."""
+        if self.others is not None:
+            self.others.stop()
+            self.others = None
         if self.reach == "cache":
             harness.inside("bench0", f"systemctl stop {RESOLVER}", check=False)
 
@@ -53,8 +62,8 @@ class Verb(Case):
         """The fault, where there is one, and the verb at once."""
         self.break_it()
         began = time.monotonic_ns()
-        seconds, parts = commands.verb(self.verb, SCOPE, "target_site=dc2", plan=self.plan)
-        return Acted(began, seconds, parts)
+        ran, parts = commands.verb(self.verb, SCOPE, "target_site=dc2", plan=self.plan)
+        return Acted(began, ran.seconds, parts, ran.controller)
 
     def break_it(self) -> None:
         """A planned change needs no fault."""
@@ -124,8 +133,8 @@ class NothingToDo(Case):
     def act(self) -> Acted:
         """The service is in dc1 already."""
         began = time.monotonic_ns()
-        seconds, _phases = commands.verb("switchover", SCOPE, "target_site=dc1")
-        return Acted(began, seconds)
+        ran, _phases = commands.verb("switchover", SCOPE, "target_site=dc1")
+        return Acted(began, ran.seconds, controller=ran.controller)
 
 
 OURS = "continuity.dr"

@@ -41,7 +41,8 @@ class Large(Case):
         """Run it with the plan's inventory."""
         began = time.monotonic_ns()
         sources = ["-i", str(self.folder / "hosts.yml"), "-i", str(self.folder / "plan.yml")]
-        return Acted(began, commands.ansible([*words, *sources], PLAN_FIRST))
+        ran = commands.ansible([*words, *sources], PLAN_FIRST)
+        return Acted(began, ran.seconds, controller=ran.controller)
 
 
 class Plan(Large):

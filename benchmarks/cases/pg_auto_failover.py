@@ -47,7 +47,10 @@ class AutoFailover(Peer):
         data = "/var/lib/postgresql/15/autoctl"
         lines = "\\n".join(f"host accounts canary {net} scram-sha-256" for net in ("198.51.100.0/24", "203.0.113.0/24"))
         as_postgres(machine, f"grep -q canary {data}/pg_hba.conf || printf '{lines}\\n' >> {data}/pg_hba.conf")
-        settings = "shared_buffers = 32MB\\nmax_wal_size = 256MB\\nmin_wal_size = 80MB\\njit = off\\n"
+        settings = (
+            "shared_buffers = 32MB\\nmax_wal_size = 256MB\\nmin_wal_size = 80MB\\njit = off\\n"
+            "wal_retrieve_retry_interval = 500ms\\n"
+        )
         as_postgres(
             machine, f"grep -q 'jit = off' {data}/postgresql.conf || printf '{settings}' >> {data}/postgresql.conf"
         )

@@ -51,7 +51,8 @@ class Playbook(Case):
             commands.docker("kill", f"continuity-lab-{OLD}")
         playbook = HERE / "playbooks" / f"{self.style}_{'planned' if self.condition == 'planned' else 'unplanned'}.yml"
         began = time.monotonic_ns()
-        return Acted(began, commands.ansible(["ansible-playbook", "-i", str(self.inventory), str(playbook)]))
+        ran = commands.ansible(["ansible-playbook", "-i", str(self.inventory), str(playbook)])
+        return Acted(began, ran.seconds, controller=ran.controller)
 
     def clean(self) -> None:
         """Neither server runs between its cases."""

@@ -17,6 +17,7 @@ if [ "$1" = primary ]; then
     as ./shop.sh "$port"
 else
     rm -rf "$data"
+    install --directory --mode=700 --owner=postgres --group=postgres "$data" # what is above it may be root's
     as /usr/lib/postgresql/15/bin/pg_basebackup --pgdata="$data" --write-recovery-conf --checkpoint=fast --wal-method=stream \
         --dbname="host=$2 port=$port user=postgres application_name=$(hostname)"
     systemctl start "$unit"

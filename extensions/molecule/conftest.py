@@ -98,6 +98,17 @@ def answers(client: Host) -> Callable[[str], set[str]]:
 
 
 @pytest.fixture
+def records(client: Host) -> Callable[[str], set[str]]:
+    """The same with its time to live in front, as `5 198.51.100.11`."""
+    words = "dig +noall +answer @{} {}.shop.example. A"
+
+    def records(service: str) -> set[str]:
+        return {" ".join(client.check_output(words.format(at, service)).split()[1::3]) for at in NAME_SERVERS}
+
+    return records
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest) -> Path:
     """The directory of the story whose test asks."""
     return request.path.parents[1]

@@ -42,7 +42,8 @@ class ActionModule(Step):
         decision = decide(view, self._drilled(request, current, task_vars))
         if self.stage(task_vars) == "baseline":
             decision = exercise(decision)
-        self._display.display(shown(f"{args['service']}: {text(decision)}"))
+        for words in (text(decision), *decision.caches):
+            self._display.display(shown(f"{args['service']}: {words}"))
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
         data = {
@@ -65,6 +66,8 @@ class ActionModule(Step):
         if self.check_mode and facts.get("continuity_pending"):
             return "is decided when the stage before it has been carried out"
         if current.verb == "failback" and self.stage(task_vars) == "rejoin":
+            if current.inputs.get("prepare"):
+                return "is left out: the move is only prepared"
             return self._cut_off(current, view)
         if current.verb == "drill" and self.stage(task_vars) != "baseline":
             # A drill that could not begin must not turn into the real thing. One that began is brought to its end,
@@ -107,6 +110,7 @@ def _short(seen: Any) -> dict[str, Any]:
     keys = (
         "member",
         "site",
+        "address",
         "reachable",
         "running",
         "role",
@@ -139,4 +143,8 @@ def text(decision: Decision) -> str:
     if decision.goal_reached:
         return "nothing to do" + (f"; {decision.redundancy}" if decision.redundancy else "")
     steps = ", ".join(step.name + (f" {step.member}" if step.member else "") for step in decision.steps)
+    names = {step.name for step in decision.steps}
+    if names & {"lower_ttl", "restore_ttl"} and not names & {"demote", "point", "rejoin"}:
+        what = "is prepared" if "lower_ttl" in names else "is not moved, it is where it shall be"
+        return f"{decision.verb} {what}: {steps}"
     return f"{decision.verb} {decision.from_member or '?'} -> {decision.to_member}: {steps}"

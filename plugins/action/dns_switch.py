@@ -14,7 +14,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Qu
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.client import Client, ask_server
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import read_switch, read_verification
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.options import (
+    TTL_ONLY,
+    read_switch,
+    read_verification,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.outcome import describe, diff
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch import Switch
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.verify import Verification
@@ -23,18 +27,26 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns_step import DnsS
 #: What a promotion is announced as, by whichever engine, with the `address` of the new primary.
 PROMOTED = "promoted"
 ARMED_SECONDS = 60.0
+FACTS = {"prepared": "continuity_endpoint_prepared", "restored": "continuity_endpoint_restored"}
 
 
 class ActionModule(DnsStep):
     module = "dns_switch"
     journal_step = "point"
-    journal_steps: ClassVar[Mapping[str, str]] = {"verified": "verify", "armed": "arm"}
+    journal_steps: ClassVar[Mapping[str, str]] = {
+        "verified": "verify",
+        "armed": "arm",
+        "prepared": "lower_ttl",
+        "restored": "restore_ttl",
+    }
 
     def dns_step(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if args["state"] == "verified":
             return with_fact(self._verify(args), "continuity_endpoint_verified", task_vars)
         if args["state"] == "armed":
             return self._arm(args, task_vars)
+        if args["state"] in TTL_ONLY:
+            return self._time_to_live(args, task_vars)
         return with_fact(self._collected(args, task_vars), "continuity_endpoint_pointed", task_vars)
 
     def _switch(self, args: dict[str, Any], opened: Client | None = None) -> dict[str, Any]:
@@ -46,6 +58,15 @@ class ActionModule(DnsStep):
         if self.diff_mode:
             result["diff"] = diff(outcome, target, args["type"])
         return result
+
+    def _time_to_live(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the time to live alone. What comes later under the same claim needs the guard as it stands now."""
+        told = with_fact(self._switch(args), FACTS[args["state"]], task_vars)
+        claim = ((task_vars.get("ansible_facts") or {}).get("continuity_claims") or {}).get(args["name"])
+        if not claim or self.check_mode:
+            return told
+        after = with_fact({**claim, "guard": told["after"]["guard"]}, "continuity_claims", task_vars)
+        return {**told, "ansible_facts": {**told["ansible_facts"], **after["ansible_facts"]}}
 
     def _arm(self, args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Have the same switch wait for the promotion, with its connection open."""

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.fence import network
+from ansible_collections.continuity.dr.plugins.plugin_utils.not_after import slept
 
 JOURNAL = {"fenced": "isolate", "released": "release"}
 
@@ -29,6 +31,9 @@ class ActionModule(Step):
         wanted = there if state == "fenced" else stand.absent
         if self.check_mode or wanted:
             return self._told(target, stand, changed=not wanted, why=why)
+        step = f"the fence of {target.member} at {self._host()}"
+        if state == "fenced" and (refusals := slept(args["not_after"], step, time.time())):
+            raise StepRefused(refusals)
         script = network.isolate_script if state == "fenced" else network.release_script
         stand, why = self._asked(script(target), look=False)
         if not (stand.isolates(target) if state == "fenced" else stand.absent):

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease, run
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Step, StepFailed, StepRefused
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.holding import QUIET_SECONDS
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
+from ansible_collections.continuity.dr.plugins.plugin_utils.not_after import seconds_left, slept
 
 
 class ActionModule(Step):
@@ -50,22 +50,11 @@ class ActionModule(Step):
 
     def _seconds(self, args: Mapping[str, Any]) -> int:
         """How long the lease may last: never longer than the claim that it stands for."""
-        if args["not_after"] is None:
-            return int(args["seconds"])
-        left = math.floor(args["not_after"] - time.time())
-        if left <= 0:
-            raise StepRefused(
-                [
-                    Refusal(
-                        "lease_expired",
-                        f"the claim ended {-left} s ago",
-                        "a claim that still holds",
-                        f"run {args['run_id']} slept between its claim and the lease on {self._host()}",
-                        lease.NEXT["lease_expired"],
-                    )
-                ]
-            )
-        return min(int(args["seconds"]), left)
+        now = time.time()  # once: a lease must not be asked for with none of its seconds left
+        if refusals := slept(args["not_after"], f"the lease on {self._host()}", now):
+            raise StepRefused(refusals)
+        seconds = int(args["seconds"])
+        return seconds if args["not_after"] is None else min(seconds, seconds_left(args["not_after"], now))
 
     def progress_subject(self, args: Mapping[str, Any]) -> str | None:
         return f"{self._task.delegate_to or ''}{'' if args['state'] == 'held' else ' returned'}".strip()

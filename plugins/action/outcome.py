@@ -21,6 +21,7 @@ LEFT_BEHIND = (
     "continuity_rejoined",
     "service_freezing",
     "continuity_endpoint_pointed",
+    "continuity_endpoint_prepared",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",

@@ -25,7 +25,7 @@ class ActionModule(Step):
             raise StepFailed(f"members: {error}", reason="bad_input") from None
         why, asked = "", time.time()
         try:
-            output = self.execute(observe.script(questions), observe.OBSERVE_SECONDS, connect=0)
+            output = self.execute(observe.script(questions), observe.bound(len(questions)), connect=0)
             answers = observe.parse(output.stdout)
             missing = [member["service"] for member in members if member["service"] not in answers]
             if missing:

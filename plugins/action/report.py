@@ -48,7 +48,7 @@ class ActionModule(Step):
             tell = report.failure_text
             if args["show"]:  # Ansible prints all of a failed result: what was shown a moment ago is not said again
                 tell = report.failure_line
-                del result["summary_lines"]
+                del result["summary_lines"], result["runs"]
             raise StepFailed(tell(made, path), reason=made["verdict"], **result)
         return result
 

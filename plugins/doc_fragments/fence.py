@@ -41,3 +41,14 @@ options:
     description: The name under which the evidence is kept; a plan with several fences tells them apart by it.
     type: str
 """
+
+    # Of the fences that work from outside: no lease on the member stops a run that slept.
+    NOT_AFTER = r"""
+options:
+  not_after:
+    description: >-
+      Unix time by the controller's clock until which the run's claim holds: RV(ignore:usable_until) of
+      M(continuity.dr.dns_claim). Later nothing is fenced (rule C(lease_expired)), since another run may have moved the
+      service meanwhile, and this member serve it.
+    type: float
+"""

@@ -66,8 +66,8 @@ options:
         C(port), C(data_directory), C(config_file), C(bin_directory), C(socket_directory), C(unit), C(user) and
         C(replication) (C(user)). C(address) and C(replication_address) stand in a member alone, where they are not
         its V(ansible_host).
-      - Each of C(endpoints) has a C(name), and C(zone), C(type), C(servers), C(port), C(ttl), C(authoritative) and
-        C(key) (C(name), C(secret), C(algorithm)).
+      - Each of C(endpoints) has a C(name), and C(zone), C(type), C(servers), C(port), C(ttl), C(move_ttl),
+        C(authoritative) and C(key) (C(name), C(secret), C(algorithm)).
       - C(fence) is one or a list in the order in which they are tried, each with the weakest evidence that counts
         (C(min_level)). C(witnesses) are other machines that look whether a member which cannot be reached still
         answers. C(hold_off) stands in place of the plan's.

@@ -13,7 +13,8 @@ description:
   - V(fences) gives one entry for each fence of a service and each member that it is to be asked about. In a failover
     those are the members that gave no answer, in every other stage all of them.
   - V(witnesses) gives one entry for each member that gave no answer and each machine that is to look at it. Those are
-    the members that did answer, the plan's O(_terms) C(witnesses), and the controller.
+    the members that did answer and the plan's C(witnesses); the controller looks at the same time as the first of them
+    (C(controller_too)), or alone.
   - Part of the verbs; without a run, and for a host that is no service, it returns nothing.
 options:
   _terms:
@@ -30,7 +31,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - "A list of C({fence, member, reachable, units, ports}), or of C({vantage, member, addresses, ports})."
+    - A list of C({fence, member, reachable, units, ports}), or of
+      C({vantage, controller_too, member, addresses, ports}).
   type: list
   elements: raw
 """

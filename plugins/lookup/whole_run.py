@@ -16,8 +16,9 @@ description:
   - Fails, with every reason at once, when C(--limit), C(--tags), C(--skip-tags), C(--start-at-task) or C(--step) would
     cut a part of the run away, when no plan was loaded or the plan is wrong, when an input of the verb is wrong or
     unknown, when a machine is in no site or in two, and when nothing is in the scope.
-  - Fails as well under settings that would make the run lie. These are a fact cache that outlives the run, a connection
-    of a service host that is not its own, and several machines of the run with the connection C(local).
+  - Fails as well under settings that would make the run lie or tell secrets. These are a fact cache that outlives the
+    run, task arguments in the banners (C(display_args_to_stdout)), a connection of a service host that is not its own,
+    and several machines of the run with the connection C(local).
   - Begins the run. Its id, its inputs and its services are then known to every action of continuity.dr.
 options:
   _terms:
@@ -88,6 +89,7 @@ from jinja2.exceptions import TemplateError
 from ansible_collections.continuity.dr.plugins.plugin_utils import run as runs
 from ansible_collections.continuity.dr.plugins.plugin_utils import warm
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_settings import (
+    banner_findings,
     cache_findings,
     connection_findings,
     progress_findings,
@@ -96,7 +98,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_setting
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.machines import secrets_of, without_secrets
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.scope import wave_sizes
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import allowed_degraded
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import (
+    allowed_degraded,
+    continued_findings,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.templates import rests_on, texts
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.whole import (
     Inventory,
     NotFilledIn,
@@ -158,7 +164,9 @@ class LookupModule(LookupBase):
         inventory = reader.inventory()
         whole, errors = whole_run(verb, context.CLIARGS, extra, inventory, time.time())
         errors += [*not_filled_in, *progress_findings(extra), *cache_findings(str(constants.CACHE_PLUGIN))]
-        errors += version_findings(ansible_version)
+        errors += [*version_findings(ansible_version), *banner_findings(bool(constants.DISPLAY_ARGS_TO_STDOUT))]
+        inputs = {} if whole is None else whole.inputs
+        errors += continued_findings(extra, verb, bool(context.CLIARGS.get("check")), inputs)
         if whole is not None:
             errors += connection_findings(whole.services, whole.members, reader.connections)
             if keys_needed(verb, whole.inputs):
@@ -204,7 +212,10 @@ class _Reader:
         self.connections: dict[str, str] = {}
         #: of each service that was read, as they stand in the plan
         self._secrets: dict[str, list[tuple[str, Any]]] = {}
-        self._filled_in_once: set[str] = set()
+        #: what its templates are filled in from
+        self._variables: dict[str, Mapping[str, Any]] = {}
+        #: each template of a secret that could be filled in, with what it rests on
+        self._filled_in_once: set[tuple[str, frozenset[tuple[str, str]]]] = set()
 
     def inventory(self) -> Inventory:
         plan = self._plan()
@@ -226,7 +237,7 @@ class _Reader:
 
     def _service(self, name: str) -> Mapping[str, Any]:
         """`continuity_service` with its templates filled in; secrets are cut off first and stay closed."""
-        variables = self._hostvars.raw_get(name)
+        variables = self._variables[name] = self._hostvars.raw_get(name)
         self.connections[name] = str(variables.get("ansible_connection"))
         self._secrets[name] = list(secrets_of(variables[SERVICE].get("endpoints"), f"services.{name}.endpoints"))
         service = without_secrets(variables[SERVICE])
@@ -243,7 +254,7 @@ class _Reader:
         return _plain(HostVarsVars(variables, loader=self._loader, host=host)[name])  # what is undefined raises here
 
     def _broken_templates(self, name: str, variables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str]:
-        for path, text in _texts(service, f"services.{name}"):
+        for path, text in texts(service, f"services.{name}"):
             try:
                 self._filled_in(name, {**variables, SERVICE: text}, SERVICE)
             except UNFILLED as error:
@@ -253,18 +264,19 @@ class _Reader:
         """An error for each secret of its endpoints that cannot be filled in. What is filled in is dropped at once."""
         found = []
         for path, secret in self._secrets[name]:
-            if isinstance(secret, str) and secret in self._filled_in_once:
-                continue  # the same template in another service: reading it for each would delay a failover
+            known = rests_on(secret, self._variables[name]) if isinstance(secret, str) else None
+            if known is not None and (secret, known) in self._filled_in_once:
+                continue  # the same in another service: reading it for each would delay a failover
             wrong = self._wrong_with(name, secret)
             if wrong:
                 found.append(finding(path, wrong, KEY_NEEDED))
-            elif isinstance(secret, str):
-                self._filled_in_once.add(secret)
+            elif known is not None:
+                self._filled_in_once.add((secret, known))
         return found
 
     def _wrong_with(self, name: str, secret: Any) -> str:
         try:
-            given = self._filled_in(name, {**self._hostvars.raw_get(name), SERVICE: secret}, SERVICE)
+            given = self._filled_in(name, {**self._variables[name], SERVICE: secret}, SERVICE)
         except UNFILLED as error:
             return f"cannot be filled in: {_reason(error)}"
         return "" if str(given).strip() else "is empty"
@@ -306,18 +318,6 @@ def _live_hostvars(loader: Any) -> HostVars:
         "whole_run cannot read the inventory from here: it belongs into `hosts` or `serial` of a play "
         "(or this version of ansible-core is not supported)"
     )
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text below `value`, with its path."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(item, f"{path}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _texts(item, f"{path}[{index}]")
-    elif isinstance(value, str):
-        yield path, value
 
 
 def _reason(error: Exception) -> str:

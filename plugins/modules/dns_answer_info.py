@@ -89,6 +89,8 @@ claim:
   description:
     - The guard's parts C(epoch), C(run_id), C(owner), C(state), C(until), and C(seconds_left) until another run may
       take it. Null where there is no guard.
+    - C(cached_seconds) is for how long resolvers may still hold an answer with a longer time to live, where it was
+      lowered ahead of a move.
   returned: success
   type: dict
   sample:
@@ -98,6 +100,7 @@ claim:
     state: switched
     until: "2026-11-22T03:15:09Z"
     seconds_left: 0.0
+    cached_seconds: 0.0
 servers:
   description:
     - Every server, the primary first, with C(address), C(state) (C(fresh), C(stale), C(lame), C(servfail),

@@ -166,6 +166,13 @@ seconds_left:
   returned: success
   type: float
   sample: 149.4
+cached_seconds:
+  description:
+    - Seconds for which resolvers may still hold an answer with a longer time to live than the record has now, where it
+      was lowered ahead of a move (M(continuity.dr.dns_switch), state V(ignore:prepared)).
+  returned: success
+  type: float
+  sample: 0.0
 guard:
   description: The guard's text now. Pass it to M(continuity.dr.dns_switch) to save a question inside the outage.
   returned: success
@@ -197,6 +204,7 @@ held_by:
     state: claimed
     until: "2026-11-22T03:02:00Z"
     seconds_left: 41.2
+    cached_seconds: 0.0
 ansible_facts:
   description:
     - RV(ignore:continuity_claims) has this result under the record's name, beside the host's other endpoints.

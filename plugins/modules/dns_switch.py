@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: dns_switch
-short_description: Move a DNS record from an expected value to a new one, as one compare-and-swap
+short_description: Move a DNS record, or change its time to live alone, as one compare-and-swap
 version_added: "0.1.0"
 author: continuity.dr contributors (@continuity-dr)
 description:
@@ -23,14 +23,19 @@ options:
       - V(armed) changes nothing yet. Within a verb it has a process on the controller, with the same options as
         V(switched), wait for the promotion of the member with this address and switch at once; V(switched) then returns
         what came of it, or switches itself. What is armed ends after a minute, and with the run.
+      - V(prepared) lowers the time to live to O(ttl) where it is longer, ahead of a planned move. The value stays and
+        is a prerequisite, so a record that somebody moved is not touched. Resolvers may hold an answer with the longer
+        one until RV(clients_safe_at); with O(run_id) the guard notes that time for later runs.
+      - V(restored) sets the time to live to O(ttl) in the same way, where a move was called off or undone. After a move
+        there is nothing to restore, V(switched) has written O(ttl) with the new value.
       - V(verified) changes nothing and watches every authoritative server until it serves O(value), or until
         O(deadline).
     type: str
-    choices: [armed, switched, verified]
+    choices: [armed, switched, prepared, restored, verified]
     default: switched
   value:
     description:
-      - The values the record shall hold, all of them.
+      - The values the record shall hold, all of them. With O(state=prepared) and O(state=restored) those it holds now.
     type: list
     elements: str
     required: true
@@ -38,7 +43,7 @@ options:
     description:
       - What the record holds now. The exact values as a list, V(absent) for a record that does not exist, or V(any)
         for whatever is read, which needs O(expected_reason).
-      - Required with O(state=switched).
+      - Required with O(state=switched) and O(state=armed); not read with the other states.
     type: raw
   expected_reason:
     description:
@@ -47,6 +52,7 @@ options:
   ttl:
     description:
       - Time to live of the new values in whole seconds. Default is the record's present one, 60 for a new record.
+      - Required with O(state=prepared) and O(state=restored).
     type: int
   run_id:
     description:
@@ -121,6 +127,17 @@ EXAMPLES = r"""
     previous_ttl: "{{ switch.before.ttl }}"
     deadline: 60
 
+- name: Lower the time to live an hour ahead of a move
+  continuity.dr.dns_switch:
+    state: prepared
+    zone: shop.example.
+    name: payments-db.shop.example.
+    value: [198.51.100.11]  # as it is: a record that was moved meanwhile is left alone
+    ttl: 5
+    servers: [198.51.100.153]
+    key: "{{ dns_key }}"
+  register: prepared  # move it after prepared.clients_safe_at
+
 - name: Switch under the claim taken before
   continuity.dr.dns_switch:
     zone: shop.example.
@@ -144,13 +161,14 @@ armed:
   type: bool
 status:
   description:
-    - C(switched), C(already) (nothing was sent), C(verified), or C(partial) when too few servers serve the value.
+    - C(switched), C(prepared), C(restored), C(already) (nothing was sent), C(verified), or C(partial) when too few
+      servers serve the value.
   returned: always
   type: str
   sample: switched
 before:
   description: C(value), C(ttl) and C(guard) before. C(ttl) is null where it is not known.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: dict
   sample:
     value: [198.51.100.11]
@@ -158,7 +176,7 @@ before:
     guard: epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@control1
 after:
   description: The same after, as read back.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: dict
   sample:
     value: [203.0.113.11]
@@ -166,23 +184,30 @@ after:
     guard: epoch=7 run=20261122T031500Z-3f9a state=switched until=2026-11-22T03:15:09Z owner=user@control1
 serial_before:
   description: The zone's serial before; null where it is not known.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: int
   sample: 2026112207
 serial_after:
   description: The zone's serial after.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: int
   sample: 2026112208
 applied_at:
   description: When the primary confirmed the change, RFC 3339 in UTC.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: str
   sample: "2026-11-22T03:15:09Z"
+held_seconds:
+  description:
+    - For how many seconds after RV(applied_at) resolvers may hold the answer from before. It is the time to live from
+      before, or what was left of a longer one that was lowered. Null where it is not known or nothing was sent.
+  returned: with a state that changes the record
+  type: int
+  sample: 5
 clients_safe_at:
   description:
-    - When no resolver that keeps to the time to live serves the old value any more. Null where the old time to live
-      is not known.
+    - When no resolver that keeps to the time to live serves the old value any more, or after O(state=prepared) an
+      answer with the longer time to live. Null where the old time to live is not known.
     - With O(state=switched) as far as the primary knows; with O(state=verified) counted from the last server that
       followed.
     - Clients that keep connections or cache for longer are not seen here.
@@ -191,7 +216,7 @@ clients_safe_at:
   sample: "2026-11-22T03:15:15Z"
 rollback:
   description: C(expected) and C(value) of the switch back. It needs a new claim.
-  returned: with O(state=switched)
+  returned: with a state that changes the record
   type: dict
   sample: {expected: [203.0.113.11], value: [198.51.100.11]}
 servers:
@@ -235,7 +260,8 @@ problems:
   sample: ["value[0]: '2001:db8::1' is not an IPv4 address"]
 ansible_facts:
   description:
-    - RV(ignore:continuity_endpoint_pointed) or RV(ignore:continuity_endpoint_verified) has this result under the
+    - RV(ignore:continuity_endpoint_pointed), RV(ignore:continuity_endpoint_prepared),
+      RV(ignore:continuity_endpoint_restored) or RV(ignore:continuity_endpoint_verified) has this result under the
       record's name, beside the host's other endpoints.
   returned: success
   type: dict

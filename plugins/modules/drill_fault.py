@@ -12,6 +12,7 @@ description:
     canary's measurement (fact C(continuity_fault)) and for the report.
   - V(injecting) refuses a plan whose environment is not C(drill), and a service whose baseline was refused, so no fault
     is ever injected that could not be recovered from.
+  - V(failed) fails, and says which command of the fault's own tasks failed, with what, and what to do.
   - Part of the verb C(drill); it injects nothing itself.
 options:
   state:
@@ -19,7 +20,7 @@ options:
       What is about to happen (V(injecting)), or has just happened. V(injecting) fails, refused, where no fault may be
       injected.
     type: str
-    choices: [injecting, injected, healed]
+    choices: [injecting, injected, healed, failed]
     required: true
   service:
     description: The service of the plan.
@@ -33,6 +34,12 @@ options:
     description: The member it hits, by its name in the inventory.
     type: str
     required: true
+  task:
+    description: With O(state=failed), the name of the task that failed.
+    type: str
+  failure:
+    description: With O(state=failed), the result of that task.
+    type: dict
 extends_documentation_fragment:
   - continuity.dr.controller
 seealso:
@@ -53,4 +60,9 @@ fault:
   description: The fault with its member, C(window_start) and C(time) in seconds since 1970.
   returned: success
   type: dict
+reason:
+  description: V(fault_failed), where O(state=failed).
+  returned: failure
+  type: str
+  sample: fault_failed
 """

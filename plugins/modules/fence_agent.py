@@ -15,8 +15,8 @@ description:
     agent's own metadata first.
   - The member is off only when the agent's status says so afterwards, with the right exit code and the right word. An
     agent that ends well, gives no answer, or says two things has proven nothing.
-  - It knows no lease of a member, since the member is off or cannot be reached; the claim at the arbiter keeps other
-    runs out.
+  - It knows no lease of a member, since the member is off or cannot be reached. The claim at the arbiter keeps other
+    runs out, as long as it holds, see O(not_after).
 options:
   state:
     description:
@@ -66,6 +66,7 @@ options:
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.fence.evidence
+  - continuity.dr.fence.not_after
 notes:
   - The same options for every member belong into O(options), what differs into O(devices).
 """

@@ -25,6 +25,7 @@ options:
 extends_documentation_fragment:
   - continuity.dr.controller
   - continuity.dr.fence.target
+  - continuity.dr.fence.not_after
 """
 
 EXAMPLES = r"""

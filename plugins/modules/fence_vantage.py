@@ -22,6 +22,10 @@ options:
     description: Seconds for each port.
     type: float
     default: 2
+  controller_too:
+    description: Have the controller look as well, at the same time. What it sees is returned as RV(controller).
+    type: bool
+    default: false
   hello:
     description:
       - Bytes in hexadecimal that are sent where a port opens. What answers within half of O(timeout) is alive; the
@@ -67,6 +71,10 @@ alive:
   description: Something behind a port of the service answered.
   returned: success
   type: bool
+controller:
+  description: What the controller saw at the same time, with RV(vantage), RV(seen), RV(open), RV(alive) and RV(text).
+  returned: with O(controller_too)
+  type: dict
 text:
   description: What was seen of the service, in one line.
   returned: success

@@ -14,6 +14,8 @@ description:
     after; that the plan's queries answer as expected; that every row was counted and dumped, and every page checked.
   - V(in_place) puts proven data in the place of the primary's. The old data is kept beside it. Without O(confirm) it
     only shows what would be lost. Until the restored data is promoted the old data is put back when something fails.
+  - V(rebuilt) puts proven data where no member of the service has any. V(vacant) asks a member for that before, and
+    refuses where it runs a server, holds data or does not say so.
   - V(absent) deletes what was restored aside, V(released) the data that a restore in place kept.
   - V(told) keeps on another member when a copy was last proven, so that whichever is asked knows it.
   - A run that was cut off is gone on with by the next one. What is half restored has no control file and cannot start.
@@ -21,10 +23,12 @@ options:
   state:
     description: What is wanted; see above.
     type: str
-    choices: [restored, in_place, absent, released, told]
+    choices: [restored, in_place, vacant, rebuilt, absent, released, told]
     default: restored
   restore_to:
     description:
+      - V(last_clean), the last time at which all of the plan's C(verification) gives what is expected, found by at most
+        20 restores. It is taken for granted that what is wrong stays wrong.
       - V(latest), a time with its zone (V(2026-11-22T02:10:00Z)), V(lsn=0/16B3748) or V(name=before_release).
     type: str
     default: latest
@@ -42,8 +46,13 @@ options:
     description: For O(state=told), what a restore on another member returned as C(proof).
     type: dict
   confirm:
-    description: The service's name, typed by the operator, for O(state=in_place) and O(state=released).
+    description: The service's name, typed by the operator, for O(state=in_place), O(state=rebuilt) and
+      O(state=released).
     type: str
+  serves:
+    description: For O(state=vacant), this member is to become primary, so the cluster's configuration must be there.
+    type: bool
+    default: false
   timeout:
     description: Bound in seconds of the stop and the start of the primary. Copying and recovery have none.
     type: float
@@ -117,9 +126,17 @@ seconds:
   returned: when restored
   type: float
 loss:
-  description: The tables whose rows differ between the primary and the restored data.
-  returned: when state is in_place
+  description: The tables whose rows differ between the primary and the restored data. Of a rebuild, how old that is.
+  returned: when state is in_place or rebuilt
   type: dict
+newest_row:
+  description: When the canary's newest row was written, in seconds since 1970; with C(last_commit) of the log.
+  returned: when restored and there is a canary
+  type: float
+rebuilt:
+  description: This very rebuild was put in place already.
+  returned: when state is vacant
+  type: bool
 kept:
   description: Where the old data is.
   returned: when state is in_place
@@ -128,7 +145,8 @@ reason:
   description: >-
     Why it failed, in one word. V(restore_failed), V(target_not_reached), V(recovery_incomplete), V(wrong_timeline),
     V(wal_missing), V(recovery_failed), V(not_proven), V(other_cluster), V(dump_failed), V(checksums_failed),
-    V(not_promoted), V(not_equal), V(unreachable), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead.
+    V(not_promoted), V(not_equal), V(not_asked), V(unreachable), V(bad_input). What a rule forbids is in
+    RV(ignore:refusals) instead.
   returned: failure
   type: str
   sample: target_not_reached

@@ -17,7 +17,8 @@ description:
   - V(primary) promotes a replica, after it holds everything up to O(proof_position). On a primary that an earlier
     V(stopped) froze it undoes that, if nobody else was promoted since. On a running primary it changes nothing.
   - V(settled) makes a checkpoint on a running primary, sets O(synchronous), and returns the history of its timelines,
-    by which other members decide how to rejoin it.
+    by which other members decide how to rejoin it. Where a freeze or a fence was cut off between its mask and its stop,
+    the primary is made one that starts again after a reboot.
   - V(replica) makes the member follow O(upstream) again. It follows as it is, is rewound, or is cloned beside its
     old data, which is kept; what cannot be done safely is refused.
   - The task's host is the member. The module runs on the controller and sends scripts there, which use PostgreSQL's own

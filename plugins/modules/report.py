@@ -54,7 +54,7 @@ options:
     default: true
 notes:
   - The files are the record of a run, not a change to anything, so the task is never C(changed). They are written in
-    check mode too and say that nothing was touched.
+    check mode too and say that nothing was changed.
   - The drawings of the pages need matplotlib on the controller. Without it the pages are written without them and say
     so. It is imported when there is something to draw, after everything else was written.
   - Secrets are masked when the journal is written and once more in the report.
@@ -139,8 +139,10 @@ services:
       description: The literal command to run next, or null.
       type: str
 runs:
-  description: Every service of every reported run that was no check, oldest first; empty without O(compare).
-  returned: when there is a report
+  description:
+    - Every service of every reported run that was no check, oldest first; empty without O(compare).
+    - C(at_least_seconds) is what is certain of an outage whose end nobody saw.
+  returned: when there is a report, and the step succeeds or O(show) is false
   type: list
   elements: dict
   sample:
@@ -156,6 +158,7 @@ runs:
       rpo_objective_seconds: 0.0
       lost: 0
       verdict: passed
+      at_least_seconds: null
 reason:
   description: Why the task failed; V(no_report) when there is nothing to report on, else the verdict.
   returned: failed

@@ -31,7 +31,7 @@ options:
     description: The longest that a restore may take; without it any time will do.
     type: float
   rpo_seconds:
-    description: How old the newest row may be; without it any age will do.
+    description: How old the newest row may be; without it any age will do. With it an age that nobody knows fails.
     type: float
 attributes:
   check_mode:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import select
 import signal
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import controller, is_running, mark_of
 
 #: Between two looks whether the controller is still there, in seconds.
 LOOK_SECONDS = 0.2
@@ -51,7 +50,7 @@ class Place:
 
         A run that is continued with its id must not collect what an earlier controller's process came to.
         """
-        pid, mark = _controller()
+        pid, mark = controller()
         return cls(Path(run_directory) / "armed" / service / f"{pid}-{mark}")
 
 
@@ -74,7 +73,7 @@ def start(place: Place, topic: str, name: str, prepare: Prepare, seconds: float)
     os.mkfifo(fifo, 0o600)
     reader = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     (place.directory / f"{name}.topic").write_text(topic, encoding="utf-8")
-    watched = _controller()
+    watched = controller()
     ready_in, ready_out = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the new process uses none of theirs
@@ -155,13 +154,6 @@ def _moved(place: Place, name: str, to: str) -> bool:
 
 def _path(place: Place, name: str, state: str) -> Path:
     return place.directory / f"{name}.{state}"
-
-
-def _controller() -> tuple[int, str]:
-    """The process that nothing armed may outlive: Ansible's main process, as its workers see it."""
-    parent = multiprocessing.parent_process()
-    pid = os.getpid() if parent is None or parent.pid is None else parent.pid
-    return pid, mark_of(pid) or ""
 
 
 def _second(

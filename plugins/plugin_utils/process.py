@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 
 _PROC = Path("/proc")
+
+
+def controller() -> tuple[int, str]:
+    """The process that nothing of a run may outlive, with its mark: Ansible's main process, as its workers see it."""
+    parent = multiprocessing.parent_process()
+    pid = os.getpid() if parent is None or parent.pid is None else parent.pid
+    return pid, mark_of(pid) or ""
 
 
 def mark_of(pid: int) -> str | None:

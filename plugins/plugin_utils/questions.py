@@ -25,20 +25,24 @@ def for_fences(service: Mapping[str, Any], hostvars: Mapping[str, Any], stage: s
 
 
 def for_witnesses(service: Mapping[str, Any], hostvars: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
-    """One look for each member that gave no answer and each machine that is to look at it."""
+    """One look for each member that gave no answer and each machine that is to look at it.
+
+    The controller looks at the same time as the first of the others, or alone: an outage waits for each look.
+    """
     if stage != "failover":
         return []
     seen = _members(service, hostvars)
     hosts = [host for host, each in seen.items() if each["reachable"]]
-    hosts += [host for host in (*(service.get("witnesses") or ()), CONTROLLER) if host not in hosts]
-    return [
-        {"vantage": host, "member": name, "addresses": addresses, "ports": each["ports"]}
-        for name, each in seen.items()
-        if not each["reachable"]
-        for addresses in [_addresses(each["member"])]
-        for host in hosts
-        if host != name and addresses
-    ]
+    hosts += [host for host in (service.get("witnesses") or ()) if host not in (*hosts, CONTROLLER)]
+    looks = []
+    for name, each in seen.items():
+        addresses = _addresses(each["member"])
+        if each["reachable"] or not addresses:
+            continue
+        for place, host in enumerate([host for host in hosts if host != name] or [CONTROLLER]):
+            target = {"member": name, "addresses": addresses, "ports": each["ports"]}
+            looks.append({"vantage": host, "controller_too": place == 0 and host != CONTROLLER, **target})
+    return looks
 
 
 def _members(service: Mapping[str, Any], hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -46,7 +46,7 @@ class Run:
     inputs: Mapping[str, Any]
     """The validated inputs, all keys always there: scope, target_site, source_site, reason (each str or None),
     accept_data_loss_seconds (float or None), waive (tuple of str), confirm and break_lease (a run id or None),
-    outage_started (seconds since 1970 or None)."""
+    prepare (bool), outage_started (seconds since 1970 or None)."""
     plan: Mapping[str, Any]
     services: Mapping[str, Mapping[str, Any]]
     """The services in scope by name, in wave order: `continuity_service` without secrets, with `site`, `address` and
@@ -114,14 +114,15 @@ def begin(
         services=services,
         allow_degraded=tuple(allow_degraded),
         inventory=tuple(as_typed(inventory)),
-        options=(*vault, *(["-e", _extra_variable("continuity_runs_dir", runs)] if runs_directory else [])),
+        options=(*vault, *(["-e", extra_variable("continuity_runs_dir", runs)] if runs_directory else [])),
     )
     return _current
 
 
-def _extra_variable(name: str, value: str) -> str:
+def extra_variable(name: str, value: str | list[str]) -> str:
     """A word for `-e`; Ansible itself splits `name=value` at spaces and reads quotes in it, so such a value is JSON."""
-    return f"{name}={value}" if re.fullmatch(r"[\w@%+:,./-]*", value) else json.dumps({name: value})
+    plain = isinstance(value, str) and re.fullmatch(r"[\w@%+:,./-]*", value)
+    return f"{name}={value}" if plain else json.dumps({name: value})
 
 
 def as_typed(sources: Iterable[str]) -> list[str]:

@@ -25,7 +25,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Service,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
-from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN, Run
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN, Run, checked_run_id
 
 
 def service_of(run: Run, name: str) -> Service:
@@ -58,9 +58,20 @@ def request_of(run: Run, verb: str, now: float) -> Request:
         reason=str(inputs.get("reason") or ""),
         outage_started=inputs.get("outage_started"),
         confirm=inputs.get("confirm"),
+        confirm_kept=_kept(run, inputs.get("confirm")),
         break_lease=inputs.get("break_lease"),
         drill=run.verb == "drill",
+        prepare=bool(inputs.get("prepare")),
     )
+
+
+def _kept(run: Run, named: str | None) -> bool:
+    """A run of that name, of the same verb, is kept beside this one."""
+    try:
+        path = Path(run.directory).parent / checked_run_id(named or "") / "run.json"
+        return bool(json.loads(path.read_text(encoding="utf-8"))["verb"] == run.verb)
+    except (OSError, ValueError, KeyError, TypeError):  # no id at all, none of that name, or nothing of it can be read
+        return False
 
 
 def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, Any]]) -> View:
@@ -99,9 +110,10 @@ def _evidence(own: Mapping[str, Any], since: float) -> dict[str, tuple[Evidence,
 
 def _sightings(own: Mapping[str, Any], since: float) -> Iterable[Sighting]:
     """Machines to which a member answered that the controller cannot reach."""
-    for look in (own.get("continuity_sightings") or {}).get("results") or ():
-        if look.get("alive") and float(look.get("time") or 0) >= since:
-            yield Sighting(str(look["vantage"]), str(look["member"]), str(look["text"]))
+    for result in (own.get("continuity_sightings") or {}).get("results") or ():
+        for look in (result, result.get("controller") or {}):
+            if look.get("alive") and float(result.get("time") or 0) >= since:
+                yield Sighting(str(look["vantage"]), str(result["member"]), str(look["text"]))
 
 
 def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> Iterable[EndpointView]:
@@ -126,6 +138,10 @@ def _endpoints(run: Run, name: str, said: Mapping[str, Mapping[str, Any]]) -> It
             claim_owner=claim.get("owner") if open_claim else None,
             claim_seconds_left=float(claim.get("seconds_left") or 0.0),
             moved=_moved(claim),
+            ttl=answer.get("ttl"),
+            planned_ttl=endpoint.get("ttl_seconds"),
+            move_ttl=endpoint.get("move_ttl_seconds"),
+            cached_seconds=float(claim.get("cached_seconds") or 0.0),
         )
 
 

@@ -1,14 +1,14 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Try the faults of the catalogue in the lab, and write build/faults.json and docs/faults.md.
+"""Try the faults of the catalogue in the lab, and write build/faults.json; docs/faults.md only when asked to.
 
     python -m tests.faults                        all faults and negative controls
     python -m tests.faults F01 F12                these
     python -m tests.faults --core                 the set that CI has time for
     python -m tests.faults --page                 only the page, from what was kept
 
-The exit code is 0 only where nothing failed. The kill points (tests.faults.kill_points) and the random schedules
-(tests.faults.schedules) are programs of their own; `make faults` runs all three.
+The exit code is 0 only where something was judged and nothing failed. The kill points (tests.faults.kill_points) and
+the random schedules (tests.faults.schedules) are programs of their own; `make faults` runs all three.
 """
 
 from __future__ import annotations
@@ -26,31 +26,33 @@ DEFAULT_SEED = 1
 
 
 def main(arguments: list[str]) -> int:
-    """One run; the process's exit status."""
+    """One run; the process's exit status: 1 where anything failed, and where nothing was tried and judged."""
     options = _options(arguments)
-    if not options.page:
-        parts = {"faults": catalogue.read(), "controls": catalogue.read("controls")}
-        chosen = _chosen(parts, options.names, options.core)
-        failed = [entry for part in parts for entry in _try_all(chosen[part], part, options.seed)]
+    if options.page:
+        page.write(results.read())
+        return 0
+    parts = {"faults": catalogue.read(), "controls": catalogue.read("controls")}
+    chosen = _chosen(parts, options.names, options.core)
+    entries = [entry for part in parts for entry in _try_all(chosen[part], part, options.seed)]
+    said = [f"failed: {entry['id']}" for entry in entries if entry["result"] == "failed"]
+    if any(entry["result"] != "not_applicable" for entry in entries):
         harness.lab("reset")
-        print("\n".join([*(f"failed: {name}" for name in failed), f"written: {results.PATH}"]))
     else:
-        failed = []
-    kept = results.read()
-    page.write(kept)
-    return 1 if failed else 0
+        said.append("failed: nothing was tried, so nothing was judged")
+    print("\n".join([*said, f"written: {results.PATH}; the page is written with --page"]))
+    return 1 if said else 0
 
 
-def _try_all(faults: list[Fault], part: str, seed: int) -> list[str]:
-    """Try them one after the other, each kept as soon as it is known; the ids of those that failed."""
-    failed = []
+def _try_all(faults: list[Fault], part: str, seed: int) -> list[results.Entry]:
+    """Try them one after the other, each kept as soon as it is known; what came of them."""
+    entries: list[results.Entry] = []
     for number, fault in enumerate(faults, 1):
         entry = runner.run(fault, seed)
         results.add_faults([entry], seed, part=part)
         line = f"{part} {number}/{len(faults)} {fault.id} {entry['result']} in {entry['seconds']:.0f} s: {fault.title}"
         print(line if entry["result"] != "failed" else f"{line}\n    {entry['seen']}", flush=True)
-        failed += [fault.id] if entry["result"] == "failed" else []
-    return failed
+        entries.append(entry)
+    return entries
 
 
 def _chosen(parts: dict[str, tuple[Fault, ...]], names: list[str], core: bool) -> dict[str, list[Fault]]:

@@ -33,7 +33,8 @@ class Fault:
     service: str = "accounts-db"
     core: bool = False
     before: Callable[[], None] | None = None
-    again: bool = True
+    once: str = ""
+    rc_again: int | None = None
 
 
 def function(name: str) -> Callable[..., Any]:

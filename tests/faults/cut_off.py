@@ -86,9 +86,11 @@ def run(words: list[str], place: Place, line: int, sparing: bool = False, second
     return Cut(rc == -signal.SIGKILL, rc, output)
 
 
-def run_verb(verb: str, *arguments: str, place: Place, line: int, sparing: bool = False) -> Cut:
+def run_verb(
+    verb: str, *arguments: str, place: Place, line: int, sparing: bool = False, plan: Path | None = None
+) -> Cut:
     """A verb, cut off right after `line` lines. AssertionError where the journal has another number of lines then."""
-    cut = run(harness.command(verb, *arguments, *place.own), place, line, sparing)
+    cut = run(harness.command(verb, *arguments, *place.own, plan=plan), place, line, sparing)
     if cut.reached and (have := len(place.journal())) != line:
         raise AssertionError(f"cut off after line {line}, and the journal has {have}")
     return cut

@@ -14,7 +14,7 @@ import topology
 from say import LabError, wait
 
 MEMBERS = tuple(known.name for known in topology.members())
-NAME_SERVERS = tuple(known.name for known in topology.MACHINES if known.kind == "nameserver")
+NAME_SERVERS = tuple(known.name for known in topology.name_servers())
 LINK = "203.0.113.128/26"
 #: The machines whose packets of the link vanish where a site is cut off.
 CUT = {"dc1": ("db1", "ns1"), "dc2": ("db2", "ns2")}
@@ -27,6 +27,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "name_server_stopped": NAME_SERVERS,
 }
 BOOT_SECONDS = 30.0
+TIMELINE = "select ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
 
 
 class Roles:
@@ -48,6 +49,13 @@ class Roles:
             next(site for site, machines in CUT.items() if member in machines) if where in ("away", "stay") else member
         )
 
+    def timeline(self) -> int:
+        """The timeline of the primary: a promotion is one more. LabError where not exactly one takes writes."""
+        seen = harness.writable(self._cluster.ports, self._cluster.database)
+        if len(seen) != 1:
+            raise LabError(f"{self._cluster.service}: not one primary but {len(seen)} at the end")
+        return int(harness.sql(seen[0], self._cluster.ports[seen[0]], TIMELINE))
+
 
 def inject(name: str, where: str, service: str) -> bool:
     """Whether there was anything to break: what lies down already is left alone."""
@@ -59,7 +67,7 @@ def inject(name: str, where: str, service: str) -> bool:
     if name == "primary_crashed":
         return _crash(where, _unit(service))
     if name == "name_server_stopped":
-        harness.inside(where, "systemctl stop named.service")
+        harness.inside(where, f"systemctl stop {_name_server(where)}")
         return True
     _docker({"member_killed": "kill", "member_paused": "pause"}[name], where)
     return True
@@ -74,7 +82,7 @@ def heal(name: str, where: str, service: str) -> bool:
         if state(where) == "running":
             _start(where, _unit(service))
     elif name == "name_server_stopped":
-        harness.inside(where, "systemctl start named.service")
+        harness.inside(where, f"systemctl start {_name_server(where)}")
     else:
         _awake(where)
     return True
@@ -87,7 +95,7 @@ def heal_all(service: str) -> None:
     for machine in (*CUT["dc1"], *CUT["dc2"]):
         _link(machine, "--delete")
     for server in NAME_SERVERS:
-        harness.inside(server, "systemctl start named.service")
+        harness.inside(server, f"systemctl start {_name_server(server)}")
     for member in MEMBERS:
         _start(member, _unit(service))
 
@@ -144,6 +152,10 @@ def _start(member: str, unit: str) -> None:
 
 def _unit(service: str) -> str:
     return next(one.unit for one in topology.CLUSTERS if one.service == service)
+
+
+def _name_server(machine: str) -> str:
+    return topology.machine(machine).program.unit
 
 
 def _docker(*words: str) -> str:

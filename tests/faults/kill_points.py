@@ -31,7 +31,7 @@ from harness import Result
 from tests.faults import end_state, results
 from tests.faults.cut_off import run_verb
 from tests.faults.lanes import Lane, Lanes
-from tests.faults.oracles import watching
+from tests.faults.oracles import by_chance, recap, unjudged, watching
 from tests.faults.points import PROCEDURES, SERVICES, Point, following, points_of, sampled
 
 KEPT = topology.CHECKOUT / "build" / "faults" / "kill_points"
@@ -66,6 +66,8 @@ class Try:
             self._run()
         except AssertionError as error:
             self.tried.wrong.append(str(error))
+        except Exception as error:  # a command that hung, a lab that broke: not passed, and the next point is tried
+            self.tried.wrong.append(f"broken off by {type(error).__name__}: {error}")
         # What went wrong may leave anything behind
         self.lane.stands = "" if self.tried.wrong else self.procedure.end
         self.tried.seconds = round(time.monotonic() - started, 1)
@@ -90,6 +92,7 @@ class Try:
             wrong += nothing_left(watch.keep("one more run", once_more))
             watch.wait_rows(ROWS)
         wrong += [f"{violation.oracle}: {violation.text}" for violation in watch.violations]
+        wrong += [] if wrong else unjudged(watch.seen)
         # Only a crash may cost an asynchronous service what it acknowledged, and then the report declares it
         strict = point.service == "payments-db" or not self.procedure.primary_dies
         if strict and (lost := watch.ledgers[0].lost()):
@@ -105,26 +108,33 @@ class Try:
 def nothing_left(result: Result) -> list[str]:
     """A run more, with an id of its own: it is neither refused nor changes anything."""
     wrong = [] if result.rc == 0 else [f"one more run ended with {result.rc}:\n{result.output}"]
+    wrong += [] if recap(result) else ["one more run told nothing of any host, so nobody knows what it changed"]
     return wrong + ([f"one more run changed {result.changed} things"] if result.changed else [])
 
 
 class Tries:
     """All points that are tried, kept as they end."""
 
-    def __init__(self, folder: Path, seed: int, earlier: Sequence[Tried]) -> None:
+    def __init__(self, folder: Path, seed: int, earlier: Sequence[Tried], total: int | None = None) -> None:
         self.folder, self.seed = folder, seed
+        #: how many there are; only a run of all of them knows
+        self.total = total
         self._kept = {each.point: each for each in earlier}
         self._one_at_a_time = threading.Lock()
         self.tried: list[Tried] = []
 
     def at(self, lanes: Lanes, service: str, points: Sequence[Point]) -> None:
         """Try the points of one service."""
-        lane, waiting = lanes.lanes[service], list(points)
+        lane, waiting, tried_again = lanes.lanes[service], list(points), set[Point]()
         while waiting:
             with lanes.working(lane):
                 point = following(waiting, lane.stands)
+                tried = Try(point, lane)()
+                if by_chance(tried.wrong) and point not in tried_again:
+                    tried_again.add(point)
+                    continue
                 waiting.remove(point)
-                self.keep(Try(point, lane)())
+                self.keep(tried)
 
     def keep(self, tried: Tried) -> None:
         """One more has ended."""
@@ -138,7 +148,7 @@ class Tries:
             failed = [f"{each.point}, killed after {each.after}: {each.wrong[0][:300]}" for each in every if each.wrong]
             by_verb = Counter(each.point.split(":")[1] for each in every)
             commits = ", ".join(sorted({each.commit for each in every if each.commit}))
-            results.add_kill_points(len(every), failed, self.seed, by_verb=by_verb, commit=commits)
+            results.add_kill_points(len(every), failed, self.seed, by_verb=by_verb, commit=commits, of=self.total)
 
 
 def chosen(lanes: Lanes, count: int | None, seed: int) -> list[Point]:
@@ -174,7 +184,7 @@ def try_all(names: Sequence[str], count: int | None, seed: int, folder: Path) ->
     if not points:
         points = chosen(lanes, count, seed)
         print(f"kill points: {len(points)}{'' if count is None else f', a sample with seed {seed}'}", flush=True)
-    tries = Tries(folder, seed, [Tried(**each) for each in earlier])
+    tries = Tries(folder, seed, [Tried(**each) for each in earlier], None if some else len(points))
     of = {service: [point for point in points if point.service == service] for service in SERVICES}
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         for work in [pool.submit(tries.at, lanes, service, mine) for service, mine in of.items()]:

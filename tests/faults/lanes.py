@@ -23,12 +23,12 @@ from harness import Result
 
 from tests.faults import end_state
 from tests.faults.cut_off import Place
+from tests.faults.damage import TIMELINE
 from tests.faults.points import PROCEDURES, Entry
 
 #: The verb that leads on from a standing: towards the healthy one, or away from it.
 HOME = {"failed_over": "failback", "moved": "failback"}
 PRIMARY = {"healthy": "db1", "failed_over": "db2", "moved": "db2"}
-TIMELINE = "select ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int"
 
 
 class Lane:

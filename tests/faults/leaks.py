@@ -12,6 +12,8 @@ from urllib.parse import quote
 import topology
 
 SHORTEST = 8
+#: What the plans with a fence device give its agent, in tests/lab/verbs/test_fencing.py and here.
+FENCE_PASSWORD = "fence-secret-4711"
 
 
 def secrets_of(state: Path = topology.STATE) -> dict[str, list[str]]:
@@ -19,6 +21,7 @@ def secrets_of(state: Path = topology.STATE) -> dict[str, list[str]]:
     passwords = {path.name: path.read_text(encoding="utf-8").strip() for path in (state / "secrets").iterdir()}
     found = {name: _forms(text) for name, text in passwords.items()}
     key = (state / "id_ed25519").read_text(encoding="utf-8").splitlines()
+    found["fence"] = _forms(FENCE_PASSWORD)
     return {**found, "id_ed25519": [line for line in key if len(line) > SHORTEST and "PRIVATE KEY" not in line]}
 
 

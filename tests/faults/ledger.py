@@ -7,11 +7,13 @@ The rows are compared by tests/lab/count_loss.py, which asks no code of the coll
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ import topology
 RESOLVERS = ["198.51.100.53", "203.0.113.53"]
 #: A row's time is when its answer came; the report counts between writes, and steps count from their own clock.
 SLACK_SECONDS = 0.5
+#: A row is answered, or in doubt, within seconds; a client that wrote nothing down for so long has hung.
+HUNG_SECONDS = 30.0
+END_SECONDS = 20.0
 BOUND = re.compile(r"possible loss: at most ([0-9.]+) s")
 #: Waived, they say that how much is lost is not known: no number is declared, and none is exceeded.
 UNKNOWN = {"lag_unknown", "synchronous_unproven", "missing_candidate"}
@@ -68,6 +73,7 @@ class Ledger:
         self._run_id = run_id
         self._path = folder / f"ledger-{service}.jsonl"
         self._process: subprocess.Popen[str] | None = None
+        self._wrong: list[str] = []  # with the client itself
 
     def start(self) -> None:
         """Begin to write."""
@@ -88,10 +94,27 @@ class Ledger:
         self._process.stdin.flush()
 
     def stop(self) -> None:
-        """End the client; what it was told stays."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait(20)
+        """End the client; what it was told stays. That it ended before, or hung, is kept too."""
+        process = self._process
+        if process is None or process.stdin is None:
+            self._wrong.append("its client was never started")
+            return
+        code = process.poll()
+        last = self._path.stat().st_mtime if self._path.is_file() else 0.0
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        if code is not None:
+            self._wrong.append(f"its client ended by itself, with {code}")
+            return
+        if time.time() - last > HUNG_SECONDS:
+            self._wrong.append(f"its client wrote nothing down for more than {HUNG_SECONDS:g} s")
+        try:
+            code = process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if code:
+            self._wrong.append(f"its client ended with {code}")
 
     def acknowledged(self) -> list[tuple[int, float]]:
         """Numbers and times of the rows that were acknowledged so far."""
@@ -113,16 +136,20 @@ class Ledger:
         return list(json.loads(said)["lost_rows"])
 
     def violations(self, reports: Sequence[Mapping[str, Any]]) -> list[str]:
-        """One line where rows are gone that no report declared lost."""
+        """One line where rows are gone that no report declares lost, or where nobody knows."""
+        wrong = [f"{self.service}: {text}: nobody knows what it would have been told since" for text in self._wrong]
+        if not self.acknowledged():
+            return [*wrong, f"{self.service}: nothing was acknowledged, so nothing could have been lost"]
         lost = self.lost()
         if lost is None:
-            return [f"{self.service}: there is no one primary at the end, so nobody knows what is left"]
+            return [*wrong, f"{self.service}: there is no one primary at the end, so nobody knows what is left"]
         parts = [part for report in reports for part in report["services"] if part["service"] == self.service]
         seconds = max(map(declared, parts), default=0.0)
         gone = undeclared(self.acknowledged(), lost, seconds)
         if not gone:
-            return []
+            return wrong
         return [
+            *wrong,
             f"{self.service}: {len(gone)} acknowledged rows are gone that no report declares, {gone[:5]} among them"
-            f" (declared: {seconds:g} s; gone in all: {len(lost)})"
+            f" (declared: {seconds:g} s; gone in all: {len(lost)})",
         ]

@@ -34,17 +34,23 @@ Each fault is injected in the [lab](lab.md) while somebody else watches, from ou
 | watched | how | must hold |
 |---|---|---|
 | one writer | a loop in each member asks ten times a second whether it takes a write | never two members of a service |
-| names | the three authoritative servers are asked 20 times a second | never NXDOMAIN, an empty answer or an error |
+| names | the three authoritative servers (BIND, BIND, Knot) are asked 20 times a second | \
+never NXDOMAIN, an empty answer or an error, and never silence of all three |
 | ledger | a client of its own writes numbered rows through the name | what was acknowledged is on the surviving \
 primary, or inside the loss that the report declares |
 | secrets | every secret of the lab is searched in all output (`-vvv --diff`) and all files | none is found |
-| second run | the same verb again, and a picture of the lab before and after | nothing changed |
+| second run | the same verb again, and a picture of the lab before and after | the same exit code, `changed=0` on \
+every host, nothing is different |
 
-Each of these is shown to fire on a planted violation (`tests/faults/test_oracles.py`). The page is generated from
-`build/faults.json`: {about}
+Each of these is shown to fire on a planted violation, for each service (`tests/faults/test_oracles.py`). One that saw
+nothing fails the fault: a server that never answered, a client that died, a member that was not heard for more than two
+seconds while another could take writes (it is tried once more, then it has failed). The page is generated from
+`build/faults.json`; each row names the commit that it was seen on, with a plus where files were not yet committed.
+
+{about}
 
 """
-COLUMNS = "| | fault | verb | expected | result | seen |\n|---|---|---|---|---|---|"
+COLUMNS = "| | fault | verb | expected | result | seen | commit |\n|---|---|---|---|---|---|---|"
 SEEN_LENGTH = 420
 
 
@@ -67,6 +73,10 @@ def render(results: Mapping[str, Any], faults: Sequence[Fault], controls: Sequen
         "something only where the same procedures are seen to fail.",
         "",
         table(controls, results["controls"]),
+        "No second run is asked of:",
+        "",
+        *not_repeated([*faults, *controls]),
+        "",
         "## Kill points and schedules",
         "",
         _counted(
@@ -74,17 +84,36 @@ def render(results: Mapping[str, Any], faults: Sequence[Fault], controls: Sequen
         ),
         _counted(results, "schedules", "Random faults under load, replayable by their seed"),
     ]
-    return HEAD.format(about=about(results)) + "\n".join(tables)
+    return HEAD.format(about=about(results, len(faults))) + "\n".join(tables)
 
 
-def about(results: Mapping[str, Any]) -> str:
-    """Counts, commit, seed."""
+def about(results: Mapping[str, Any], total: int) -> str:
+    """Counts, commits, seed."""
     counted = Counter(entry["result"] for entry in results["faults"])
     counts = ", ".join(f"{counted[name]} {word.replace('*', '')}" for name, word in WORDS.items() if counted[name])
-    commits = sorted({entry["commit"] for entry in (*results["faults"], *results["controls"])})
-    return (
-        f"{counts or 'nothing tried yet'}; commit {', '.join(commits) or 'none'}, seed {results.get('seed', 'none')}."
-    )
+    untried = total - sum(counted.values())
+    counts += f", {untried} not tried" if untried else ""
+    tried = [*results["faults"], *results["controls"]]
+    return f"{counts or 'nothing tried yet'}; {commits(tried)}, seed {results.get('seed', 'none')}."
+
+
+def commits(entries: Sequence[Mapping[str, Any]]) -> str:
+    """How many commits the rows were seen on; the newest where that is known.
+
+    >>> commits([{"commit": "aa", "when": "2026-11-01"}, {"commit": "bb", "when": "2026-11-02"}, {"commit": "cc"}])
+    '3 commits, the newest bb'
+    """
+    every = {entry["commit"] for entry in entries}
+    if len(every) < 2:
+        return f"commit {next(iter(every), 'none')}"
+    known = [entry for entry in entries if entry.get("when")]
+    newest = f", the newest {max(known, key=lambda entry: entry['when'])['commit']}" if known else ""
+    return f"{len(every)} commits{newest}"
+
+
+def not_repeated(faults: Sequence[Fault]) -> list[str]:
+    """Where no second run is asked for, and why."""
+    return [f"- {fault.id}: {fault.once}." for fault in faults if fault.once]
 
 
 def table(faults: Sequence[Fault], entries: Sequence[Mapping[str, Any]]) -> str:
@@ -97,7 +126,8 @@ def _row(fault: Fault, entry: Mapping[str, Any] | None) -> str:
     result = WORDS[entry["result"]] if entry else "not tried"
     seen = str(entry["seen"]) if entry else ""
     title = f"**{fault.title}**: {fault.injected}"
-    return f"| {' | '.join(map(_cell, (fault.id, title, fault.verb, fault.expected, result, seen)))} |"
+    commit = str(entry["commit"]) if entry else ""
+    return f"| {' | '.join(map(_cell, (fault.id, title, fault.verb, fault.expected, result, seen, commit)))} |"
 
 
 def _cell(text: str) -> str:
@@ -111,5 +141,8 @@ def _counted(results: Mapping[str, Any], what: str, words: str) -> str:
     if not details:
         return f"- {words}: not tried yet."
     wrong = len(details["failed"])
-    end = f"commit {details['commit']}, seed {details['seed']}"
-    return f"- {words}: {details['tried']} tried, {wrong or 'none'} failed; {end}."
+    seen_on = details["commit"].split(", ")
+    end = f"{'commit ' + seen_on[0] if len(seen_on) == 1 else f'{len(seen_on)} commits'}, seed {details['seed']}"
+    tried = f"{details['tried']} of {details['of']}" if details.get("of") else str(details["tried"])
+    promoted = f", {details['promoted']} of them with a promotion" if "promoted" in details else ""
+    return f"- {words}: {tried} tried{promoted}, {wrong or 'none'} failed; {end}."

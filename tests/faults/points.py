@@ -33,7 +33,7 @@ class Procedure:
 PROCEDURES = {
     each.verb: each
     for each in (
-        Procedure("failover", "healthy", "failed_over", "target_site=dc2", True, half_done=("promote", "point")),
+        Procedure("failover", "healthy", "failed_over", "target_site=dc2", True, half_done=("promote", "release")),
         Procedure("rejoin", "failed_over", "moved"),
         Procedure("failback", "failed_over", "healthy", armed=("arm", "point")),
         Procedure(
@@ -42,7 +42,7 @@ PROCEDURES = {
             "moved",
             "target_site=dc2",
             armed=("arm", "point"),
-            half_done=("demote", "point"),
+            half_done=("demote", "release"),
         ),
     )
 }

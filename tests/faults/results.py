@@ -52,7 +52,7 @@ def add_faults(entries: Sequence[Entry], seed: int, path: Path = PATH, part: str
 
 
 def add_kill_points(tried: int, failed: Sequence[str], seed: int, path: Path = PATH, **detail: Any) -> dict[str, Any]:
-    """Keep how many kill points were tried, and one line for each that went wrong."""
+    """Keep how many kill points were tried (`of` how many, as the last run of all knew), and what went wrong."""
     return _count("kill_points", tried, failed, seed, path, detail)
 
 
@@ -64,8 +64,10 @@ def add_schedules(tried: int, failed: Sequence[str], seed: int, path: Path = PAT
 def _count(
     what: str, tried: int, failed: Sequence[str], seed: int, path: Path, detail: Mapping[str, Any]
 ) -> dict[str, Any]:
+    kept = read(path)
     about = {"tried": tried, "failed": list(failed), "seed": seed, "commit": commit(), **detail}
-    return _write({**read(path), what: tried, f"{what}_about": about}, seed, path)
+    about["of"] = detail.get("of") or kept.get(f"{what}_about", {}).get("of")
+    return _write({**kept, what: tried, f"{what}_about": about}, seed, path)
 
 
 def failures(results: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ import harness
 from harness import Result, inside
 from topology import CHECKOUT, CLUSTERS, Cluster, machine
 
-from tests.faults.oracles import LOUD, Watch, watching
+from tests.faults.oracles import LOUD, Watch, unjudged, watching
 
 PLACE = CHECKOUT / "build" / "faults"
 SHOWN = 3000  # characters of an output that stand beside a failure
@@ -204,6 +204,7 @@ def attempt(
     name: str,
     before: Callable[[], None] | None = None,
     again: bool = True,
+    rc_again: int | None = None,
 ) -> tuple[str, str, dict[str, Any]]:
     """The result, what was seen, and the watch's numbers. Nothing that goes wrong in a trial ends the others."""
     place = PLACE / name
@@ -219,12 +220,25 @@ def attempt(
             try:
                 seen = procedure(trial)
                 if again:
-                    watch.rerun()
+                    watch.rerun(rc_again)
             finally:
                 trial.clean()
     except Exception as error:  # whatever it is, it is why this fault failed
         traceback.print_exc()
         return "failed", f"{type(error).__name__}: {str(error)[-SHOWN:]}", watch.seen if watch else {}
-    if watch.violations:
-        return "failed", "; ".join(f"{one.oracle}: {one.text}" for one in watch.violations), watch.seen
-    return ("refused_as_expected" if seen.refused else "passed"), seen.text, watch.seen
+    result, text = judged("refused_as_expected" if seen.refused else "passed", seen.text, violations(watch), watch.seen)
+    return result, text, watch.seen
+
+
+def violations(watch: Watch) -> list[dict[str, str]]:
+    """What a watch found, as it is kept."""
+    return [{"oracle": one.oracle, "text": one.text} for one in watch.violations]
+
+
+def judged(result: str, text: str, found: Sequence[Mapping[str, str]], seen: Mapping[str, Any]) -> tuple[str, str]:
+    """The result that stands: a violation makes it failed, and what nobody could see makes it not judged."""
+    if found:
+        return "failed", "; ".join(f"{one['oracle']}: {one['text']}" for one in found)
+    if unseen := unjudged(seen):
+        return "not_judged", "; ".join(unseen)
+    return result, text

@@ -4,21 +4,38 @@
 
 What is asked is a delete of no row: a standby, and a server that is set to read only, refuses it, a primary accepts it
 and writes nothing. An answer proves that the server took writes at some moment between its question and its arrival.
+
+Only a yes, a refusal and a server that is down are answers; any other line tells nothing. While a member is not heard
+it could be a second writer. What Docker itself says was off or frozen then was none; any other such time is not judged:
+`Writers.not_judged`.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from typing import Literal
 
 from topology import CLUSTERS, Cluster, members
+
+from tests.faults.power import Power
 
 #: Between two answers that are further apart nobody knows what the member did: a frozen machine takes no writes.
 BLIND_SECONDS = 0.5
 RETRY_SECONDS = 0.2
+#: What a server says that takes no write: it refuses this one, or there is no server to ask.
+REFUSED = re.compile(
+    r"read-only transaction|during recovery|No such file or directory|Connection refused"
+    r"|the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)"
+)
+Kind = Literal["yes", "no", "unknown"]
+Time = tuple[float, float]
 #: The loop lives as long as its standard input: an end of the watcher, however rude, ends it. Times are the kernel's.
 LOOP = r"""
 export LC_ALL=C PGCONNECT_TIMEOUT=2
@@ -45,11 +62,15 @@ kill 0
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: when it was asked for and when it came, in seconds since 1970. `asked` is null for a refusal."""
+    """One line: when it was asked for and when it came, in seconds since 1970. `asked` is null for anything but a yes.
+
+    `known` is False where the line says neither yes nor no: it ends a spell, and is no answer.
+    """
 
     member: str
     seen: float
     asked: float | None = None
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,65 @@ def two_at_once(of_members: Iterable[Sequence[Spell]]) -> list[tuple[Spell, Spel
     return [(one, other) for ones, others in pairs for one in ones for other in others if one.overlaps(other)]
 
 
+def silences(answers: Sequence[Answer], end: float) -> list[Time]:
+    """The times in which a member was not heard for longer than `BLIND_SECONDS`, the last one up to `end`.
+
+    >>> silences([Answer("a", 1.0, 0.9), Answer("a", 1.2), Answer("a", 1.3, known=False), Answer("a", 4.0)], 4.1)
+    [(1.2, 4.0)]
+    """
+    times = [*(answer.seen for answer in answers if answer.known), end]
+    return [(earlier, later) for earlier, later in pairwise(times) if later - earlier > BLIND_SECONDS]
+
+
+def without(times: Iterable[Time], others: Sequence[Time]) -> list[Time]:
+    """What is left of times when others are taken out of them, where it is longer than `BLIND_SECONDS`.
+
+    >>> without([(1.0, 9.0)], [(2.0, 3.0), (8.8, 12.0)])
+    [(1.0, 2.0), (3.0, 8.8)]
+    """
+    left = list(times)
+    for begin, end in others:
+        left = [
+            part
+            for first, last in left
+            for part in ((first, min(last, begin)), (max(first, end), last))
+            if part[1] > part[0]
+        ]
+    return [(first, last) for first, last in left if last - first > BLIND_SECONDS]
+
+
+def hidden(of_members: Mapping[str, tuple[Sequence[Time], Sequence[Spell]]]) -> dict[str, float]:
+    """For each member the longest time in which it was not heard while another took writes, or was not heard either.
+
+    Nobody else can have been a second writer at a time: where only one member is in doubt and the others are known to
+    take no writes, there is at most one.
+    """
+    found: dict[str, float] = {}
+    for one, other in combinations(of_members, 2):
+        for member, against in ((one, other), (other, one)):
+            unheard, _own = of_members[member]
+            silent, spans = of_members[against]
+            doubtful = [*silent, *((spell.first - BLIND_SECONDS, spell.last + BLIND_SECONDS) for spell in spans)]
+            shared = [min(a[1], b[1]) - max(a[0], b[0]) for a in unheard for b in doubtful]
+            longest = max(shared, default=0.0)
+            if longest > BLIND_SECONDS:
+                found[member] = max(longest, found.get(member, 0.0))
+    return found
+
+
+def kind(said: Sequence[str]) -> Kind:
+    """What a line of the loop says, without its first two words.
+
+    >>> kind(["writes", "1.5"]), kind("ERROR: cannot execute DELETE in a read-only transaction".split())
+    ('yes', 'no')
+    >>> kind("FATAL: password authentication failed".split())
+    'unknown'
+    """
+    if len(said) == 2 and said[0] == "writes":
+        return "yes"
+    return "no" if REFUSED.search(" ".join(said)) else "unknown"
+
+
 class Writers:
     """Watches all members, for the services that are named."""
 
@@ -102,31 +182,43 @@ class Writers:
         self._answers: dict[tuple[str, str], list[Answer]] = {
             (one.service, machine.name): [] for one in self._clusters for machine in members()
         }
+        self._power = Power([machine.container for machine in members()])
+        self._not_understood: Counter[str] = Counter()
+        self._ended = 0.0
         self._end = threading.Event()
         self._loops: dict[str, subprocess.Popen[str]] = {}
         self._threads = [threading.Thread(target=self._watch, args=(m.name, m.container)) for m in members()]
 
     def start(self) -> None:
         """Begin to ask."""
+        self._power.start()
         for thread in self._threads:
             thread.daemon = True
             thread.start()
 
     def begun(self) -> bool:
-        """Whether every member has answered for every service."""
-        return all(self._answers.values())
+        """Whether every member has answered for every service: taken a write, or refused it."""
+        return bool(self._answers) and all(
+            any(answer.known for answer in answers) for answers in list(self._answers.values())
+        )
 
     def stop(self) -> None:
         """End the loops inside the machines."""
+        self._ended = time.time()
         self._end.set()
         for loop in list(self._loops.values()):
             loop.kill()
         for thread in self._threads:
             thread.join(10)
+        self._power.stop()
 
     def violations(self) -> list[str]:
-        """One line for every two members that took writes of one service at once."""
-        found = []
+        """One line for every two members that took writes of one service at once, and for each that was never heard."""
+        found = [
+            f"{service}: {member} was never heard, so nobody knows whether it took writes"
+            for (service, member), answers in self._answers.items()
+            if not any(answer.known for answer in answers)
+        ]
         for one in self._clusters:
             spans = [spells(self._answers[one.service, machine.name]) for machine in members()]
             for first, second in two_at_once(spans):
@@ -137,14 +229,25 @@ class Writers:
                 )
         return found
 
+    def not_judged(self) -> dict[str, float]:
+        """For a service and a member the longest time in which a second writer could not have been seen."""
+        found: dict[str, float] = {}
+        for one in self._clusters:
+            of_members: dict[str, tuple[list[Time], list[Spell]]] = {}
+            for machine in members():
+                answers = list(self._answers[one.service, machine.name])
+                silent = without(silences(answers, self._ended or time.time()), self._power.off(machine.container))
+                of_members[machine.name] = (silent, spells(answers))
+            found |= {f"{one.service} on {name}": round(long, 1) for name, long in hidden(of_members).items()}
+        return found
+
+    def not_understood(self) -> dict[str, int]:
+        """The lines that told nothing, and how often each came."""
+        return dict(self._not_understood.most_common(5))
+
     def count(self) -> int:
         """How many answers came."""
-        return sum(map(len, self._answers.values()))
-
-    def longest_gap(self) -> float:
-        """The longest time without an answer of a member between two of its answers; a dead or frozen one has one."""
-        times = ([answer.seen for answer in answers] for answers in self._answers.values())
-        return max((later - earlier for each in times for earlier, later in pairwise(each)), default=0.0)
+        return sum(answer.known for answers in self._answers.values() for answer in answers)
 
     def _watch(self, member: str, container: str) -> None:
         """Read what the loop in one member says; start it again whenever its machine has ended it."""
@@ -162,9 +265,12 @@ class Writers:
             self._end.wait(RETRY_SECONDS)
 
     def _note(self, member: str, line: str) -> None:
-        service, seen, *answer = line.split()
-        yes = float(answer[1]) if len(answer) == 2 and answer[0] == "writes" else None
-        self._answers[service, member].append(Answer(member, float(seen), yes))
+        service, seen, *said = line.split()
+        what = kind(said)
+        if what == "unknown":
+            self._not_understood[" ".join(said)[:100]] += 1
+        asked = float(said[1]) if what == "yes" else None
+        self._answers[service, member].append(Answer(member, float(seen), asked, what != "unknown"))
 
 
 def _words(one: Cluster, member: str) -> str:

@@ -225,4 +225,5 @@ def _digest(machine: Machine, image: str) -> str:
     """Of everything that a running container cannot be given afterwards."""
     options = _host_options(machine, "2")
     facts = [image, machine.name, sorted(machine.addresses.items()), next(iter(machine.addresses)), options]
+    facts.append(sorted(machine.settings.items()))  # the program that another one takes the place of would stay
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

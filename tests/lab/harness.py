@@ -201,10 +201,12 @@ def differences(before: Path) -> str:
     """What is different now, or nothing."""
     words = [sys.executable, str(LAB / "state.py"), "unchanged", str(before)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return (
+        "" if done.returncode == 0 else done.stdout + done.stderr or f"nobody looked: it ended with {done.returncode}"
+    )
 
 
-def set_record(service: str, address: str) -> None:
+def set_record(service: str, address: str, ttl: int = 5) -> None:
     """Point a service's record somewhere by hand, at the name server, and wait for the secondaries."""
     key = (CHECKOUT / "build" / "lab" / "secrets" / "tsig_continuity").read_text(encoding="utf-8").strip()
     name = f"{service}.shop.example."
@@ -213,11 +215,11 @@ def set_record(service: str, address: str) -> None:
         f"key hmac-sha256:continuity {key}",
         "zone shop.example.",
         f"update delete {name} A",
-        f"update add {name} 5 A {address}",
+        f"update add {name} {ttl} A {address}",
         "send",
     ]
     inside("ns0", "nsupdate <<'END'\n" + "\n".join(lines) + "\nEND")
-    served = f'[ "$(dig +short @127.0.0.1 {name})" = {address} ]'
+    served = f'{{ set -- $(dig +noall +answer @127.0.0.1 {name} A); [ "$2 $5" = "{ttl} {address}" ]; }}'
     for server in ("ns0", "ns1", "ns2"):  # a second change within seconds of the first is told to them late
         inside(server, f"for i in $(seq 150); do {served} && exit 0; sleep 0.1; done; exit 1")
 

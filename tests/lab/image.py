@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one image of the lab: Debian 12 with systemd, sshd, PostgreSQL 15, pgBackRest and BIND, and no Python.
+"""The one image of the lab: Debian 12 with systemd, sshd, PostgreSQL 15, pgBackRest, BIND and Knot, and no Python.
 
 Which of these services run is decided when a machine is provisioned, so that one image serves members, name servers and
 the client. It is tagged by a digest of what it is built from: where that did not change, nothing is built.
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import docker
 from engine import apt_install
 from say import LabError, step
-from topology import PREFIX
+from topology import DNS_PROGRAMS, PREFIX
 
 REPOSITORY = f"{PREFIX}-base"
 PARENT = "debian:12-slim"
@@ -29,7 +29,8 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps"),
     *("iproute2", "iptables", "iputils-ping"),
     *("postgresql-15", "postgresql-client-15", "pgbackrest"),
-    *("bind9", "bind9-utils", "bind9-dnsutils"),
+    "bind9-dnsutils",
+    *(package for server in DNS_PROGRAMS.values() for package in server.packages),
 )
 # What every machine makes for itself goes, what is of no use in a container is masked, and no dependency brings Python.
 FINISH = """set -eu
@@ -43,10 +44,11 @@ for unit in \\
     systemd-networkd.service systemd-modules-load.service sys-kernel-debug.mount sys-kernel-tracing.mount; do
     ln -sf /dev/null "$unit"
 done
-rm -f multi-user.target.wants/named.service multi-user.target.wants/ssh.service bind9.service sshd.service
+for unit in @UNITS@ ssh.service; do rm -f "multi-user.target.wants/$unit"; done
+rm -f bind9.service sshd.service
 ln -sf /lib/systemd/system/multi-user.target default.target
 if command -v python3; then echo "python3 came into the image" >&2; exit 1; fi
-"""
+""".replace("@UNITS@", " ".join(server.unit for server in DNS_PROGRAMS.values()))
 CHANGES = ["ENV container=docker LC_ALL=C.UTF-8", 'CMD ["/sbin/init"]']
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import credentials
 import docker
+import names
 from containers import put, run
 from docker.models.containers import Container
 from say import LabError, step, wait
-from topology import CLUSTERS, HERE, MACHINES, PRIMARY, STANDBY, Machine, machine, members
+from topology import CLUSTERS, HERE, MACHINES, PRIMARY, STANDBY, ZONE, Machine, machine, members, name_servers
 
 INPUTS = "/opt/continuity-lab"
 STAMPS = "/etc/continuity-lab"
@@ -46,6 +47,8 @@ def ensure(client: docker.DockerClient) -> list[str]:
     with ThreadPoolExecutor(len(boxes)) as pool:
         jobs = [pool.submit(_apply, boxes[known.name], _basics(known)) for known in MACHINES]
         changes = [change for job in jobs for change in job.result()]
+    if any(change.endswith(": zone") for change in changes):
+        _have_zones(boxes)
     wanted = {known.name: data_work(known) for known in members()}
     if any(wanted[name].digest != _stamps(boxes[name]).get("data") for name in wanted):
         _make_data(boxes, wanted)
@@ -65,14 +68,27 @@ def _basics(known: Machine) -> list[Work]:
         units = {name: _read(f"member/{name}") for name in BACKUP_UNITS}  # the same on both members
         steps.append(Work("login", _read("member/login.sh"), {"sudoers": sudoers, **units}))
     if known.kind == "nameserver":
-        role = known.settings["ROLE"]
-        config = _read(f"nameserver/named.conf.{role}")
+        role, folder = known.settings["ROLE"], f"nameserver/{known.settings['PROGRAM']}"
+        config = _read(f"{folder}/{role}.conf")
         for key in credentials.TSIG_KEYS:
             config = config.replace(f"@tsig_{key}@", credentials.secret(f"tsig_{key}"))
         zone = {"shop.example.zone": _read("nameserver/shop.example.zone")}
-        files = {f"named.conf.{role}": config, **(zone if role == "primary" else {})}
-        steps.append(Work("named", _read("nameserver/setup.sh").replace("$1", role), files))
+        files = {f"{role}.conf": config, **(zone if role == "primary" else {})}
+        steps.append(Work("zone", _read(f"{folder}/setup.sh").replace("$1", role), files))
     return steps
+
+
+def _have_zones(boxes: Mapping[str, Container]) -> None:
+    """Have every secondary transfer the zone: one that asked before its primary ran asks again after a minute only."""
+    for known in name_servers():
+        if not _serves(known.name):
+            run(boxes[known.name], _read(f"nameserver/{known.settings['PROGRAM']}/reset.sh"))
+    wait("all name servers serve the zone", lambda: all(_serves(known.name) for known in name_servers()), 20)
+
+
+def _serves(server: str) -> bool:
+    """It answers with the zone's SOA, which is many words; an error is one or two."""
+    return len(names.ask(server, ZONE, "SOA").split()) > 2
 
 
 def data_work(known: Machine) -> Work:
@@ -83,9 +99,9 @@ def data_work(known: Machine) -> Work:
         f" {peer.addresses['link']} {one.ports[peer.name]} {one.stanza or '-'}\n"
         for one in CLUSTERS
     ]
-    names = ("postgresql.conf", "archive.conf", "pgbackrest.conf", "pg_hba.conf")
-    names += ("primary.sh", "standby.sh", "pristine.sh", "backups.sh")
-    files = {name: _read(f"member/{name}") for name in names}
+    inputs = ("postgresql.conf", "archive.conf", "pgbackrest.conf", "pg_hba.conf")
+    inputs += ("primary.sh", "standby.sh", "pristine.sh", "backups.sh")
+    files = {name: _read(f"member/{name}") for name in inputs}
     files |= {name: credentials.secret(name) for name in credentials.PASSWORDS}
     return Work("data", _read("member/clusters.sh"), {**files, "clusters": "".join(lines)})
 

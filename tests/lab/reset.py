@@ -12,7 +12,7 @@ import provision
 from containers import run
 from docker.models.containers import Container
 from say import step
-from topology import MACHINES, members
+from topology import HERE, MACHINES, members, name_servers
 
 
 def reset(boxes: Mapping[str, Container]) -> None:
@@ -20,11 +20,9 @@ def reset(boxes: Mapping[str, Container]) -> None:
     step("healing the link, stopping the clusters, bringing back their data")
     scripts = {known.name: f"sh {provision.INPUTS}/pristine.sh restore" for known in members()}
     scripts |= {known.name: "iptables -F" for known in MACHINES if known.kind != "member"}
-    # A zone that a test froze, or a server it stopped, would refuse the update below.
-    thaw = "iptables -F; systemctl start named.service; rndc thaw shop.example 2>/dev/null || true"
-    # A secondary whose serial is ahead of a primary that was edited by hand would never follow it again.
-    thaw += "; rndc retransfer shop.example 2>/dev/null || true"
-    scripts |= {known.name: thaw for known in MACHINES if known.kind == "nameserver"}
+    for known in name_servers():
+        own = HERE / "nameserver" / known.settings["PROGRAM"] / "reset.sh"
+        scripts[known.name] += f"\n{own.read_text()}"
     with ThreadPoolExecutor(len(scripts)) as pool:
         for job in [pool.submit(run, boxes[name], script) for name, script in scripts.items()]:
             job.result()

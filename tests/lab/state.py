@@ -20,14 +20,19 @@ import containers
 import engine
 import names
 import status
+from docker.models.containers import Container
+from say import LabError
 from topology import ZONE, members
 
 #: A server that has just begun to stream, or a zone that is being transferred, settles within moments.
 SETTLE_SECONDS = 5.0
 
+#: The last line of what a member says: without it something is missing.
+END = "end of traces"
+
 #: What status does not say: what the collection keeps, the servers' own settings, units that are masked, and whether a
 #: server was stopped and started again meanwhile.
-TRACES = """
+TRACES = f"""
 find /var/lib/continuity -type f ! -name lock | sort | xargs -r grep -H ''
 while read -r name port data _; do
     systemctl show -p Id,InvocationID "postgresql@15-$name.service" | paste -s -d ' '
@@ -36,18 +41,34 @@ while read -r name port data _; do
         -c "select 'replay paused' where case when pg_is_in_recovery() then pg_is_wal_replay_paused() end" | grep paused
 done < /opt/continuity-lab/clusters
 find /etc/systemd/system /run/systemd/system -lname /dev/null | sort
+echo {END}
 """
 
 
 def look() -> dict[str, Any]:
-    """Everything a verb may change, without what moves by itself (positions, times)."""
+    """Everything a verb may change, without what moves by itself (positions, times).
+
+    Raises:
+        LabError: a member that runs does not answer. What it did not say would look unchanged in every later picture.
+    """
     boxes = containers.existing(engine.connect())
     seen = status.collect(boxes)
     seen.pop("problems")
     seen["serials"] = {server: names.ask(server, ZONE, "SOA") for server in names.SERVERS}
+    for service, facts in seen["services"].items():
+        for name, copy in facts["members"].items():
+            if copy.get("unit") == status.SILENT:
+                raise LabError(f"{name} runs and does not say how {service} is: make lab-status, then make lab-reset")
     standing = [m.name for m in members() if (box := boxes.get(m.name)) is not None and box.status == "running"]
-    seen["traces"] = {name: containers.run(boxes[name], TRACES, check=False)[1] for name in standing}
+    seen["traces"] = {name: _traces(name, boxes[name]) for name in standing}
     return seen
+
+
+def _traces(name: str, box: Container) -> str:
+    said = status.heard(box, TRACES, lambda text: text.endswith(END))
+    if said is None:
+        raise LabError(f"{name} runs and does not say what was left on it: make lab-status, then make lab-reset")
+    return said.removesuffix(END).strip()
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,11 @@ from containers import run
 from docker.models.containers import Container
 from topology import CLUSTERS, MACHINES, Cluster, Machine, members
 
-# One line of key=value. The server is asked only while it runs; a masked or failed unit still says so.
+#: The unit of a member that runs and does not answer.
+SILENT = "does not say"
+
+# Words of key=value. The server is asked only while it runs; a masked or failed unit still says so. The last word: all
+# of it was said.
 SCRIPT = """
 unit=@UNIT@
 printf 'unit=%s enabled=%s' "$(systemctl is-active $unit)" "$(systemctl is-enabled $unit 2>/dev/null)"
@@ -31,7 +35,14 @@ SELECT 'role=' || CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' EN
     || ' synchronous=' || coalesce(nullif(current_setting('synchronous_standby_names'), ''), '-')
   FROM pg_control_checkpoint(), pg_control_system();
 SQL
+echo end=reached
 """
+
+
+def heard(box: Container, script: str, whole: Callable[[str], bool]) -> str | None:
+    """What a script in a container says. On a busy machine one now and then ends without a word: it is asked again."""
+    said = (run(box, script, check=False)[1] for _try in range(3))
+    return next((text for text in said if whole(text)), None)
 
 
 def collect(boxes: Mapping[str, Container]) -> dict[str, Any]:
@@ -63,12 +74,8 @@ def _machine(known: Machine, box: Container | None) -> str:
         sshd = False
     if not sshd:
         return "without sshd"
-    # On a busy machine a command in a container now and then ends without a word: that is asked again
-    counts = (run(box, "iptables -w 2 -S | grep -c DROP", check=False)[1] for _try in range(3))
-    drops = next((count for count in counts if count.isdigit()), "unknown")
-    return {"0": "reachable", "unknown": "does not say what it drops"}.get(
-        drops, "dropping packets (a fault is not healed)"
-    )
+    drops = heard(box, "iptables -w 2 -S | grep -c DROP", str.isdigit)
+    return {"0": "reachable", None: "does not say what it drops"}.get(drops, "dropping packets (a fault is not healed)")
 
 
 def _copy(one: Cluster, known: Machine, box: Container | None) -> dict[str, str]:
@@ -76,7 +83,11 @@ def _copy(one: Cluster, known: Machine, box: Container | None) -> dict[str, str]
     if box is None or box.status != "running":
         return {"unit": "unknown"}
     script = SCRIPT.replace("@UNIT@", one.unit).replace("@PORT@", str(one.ports[known.name]))
-    return dict(word.split("=", 1) for word in run(box, script, check=False)[1].split() if "=" in word)
+    said = heard(box, script, lambda text: text.endswith("end=reached"))
+    if said is None:
+        return {"unit": SILENT}
+    words = dict(word.split("=", 1) for word in said.split() if "=" in word)
+    return {key: value for key, value in words.items() if key != "end"}
 
 
 def _answers(one: Cluster) -> dict[str, dict[str, str]]:

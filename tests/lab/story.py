@@ -69,7 +69,8 @@ def begin(story: Path, happened: Sequence[dict[str, Any]]) -> int:
 
 def _verb(story: Path, event: dict[str, Any]) -> None:
     result = harness.run_verb(event["verb"], *event.get("inputs", ()), runs_of(story), plan=plan_of(story))
-    assert result.rc == 0, result.output
+    assert result.rc == event.get("ends", 0), result.output
+    keep(story, "earlier", result)
 
 
 def _fault(_story: Path, event: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ def _shell(_story: Path, event: dict[str, Any]) -> None:
 
 
 def _record(_story: Path, event: dict[str, Any]) -> None:
-    harness.set_record(event["record"], event["address"])
+    harness.set_record(event["record"], event["address"], event.get("ttl", 5))
 
 
 def _paused(story: Path, event: dict[str, Any]) -> None:

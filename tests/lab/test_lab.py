@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import status
 import yaml
-from topology import CHECKOUT, CLUSTERS, HERE, MACHINES, NETWORKS, machine
+from topology import CHECKOUT, CLUSTERS, DNS_PROGRAMS, HERE, MACHINES, NETWORKS, machine, name_servers
 
 HEALTHY: dict[str, Any] = {
     "machines": {known.name: "reachable" for known in MACHINES},
@@ -85,10 +85,17 @@ def test_plan_has_the_clusters_of_the_topology() -> None:
 
 
 def test_the_update_key_may_change_the_services_names_and_nothing_else() -> None:
-    config = (HERE / "nameserver/named.conf.primary").read_text()
+    config = (HERE / "nameserver/bind/primary.conf").read_text()
     granted = {line.strip() for line in config.splitlines() if line.strip().startswith("grant")}
     wanted = {f"grant continuity name {one.record} A;" for one in CLUSTERS}
     assert granted == wanted | {f"grant continuity name {one.guard} TXT;" for one in CLUSTERS}
+
+
+def test_two_implementations_serve_the_zone_and_each_has_its_files() -> None:
+    assert {known.settings["PROGRAM"] for known in name_servers()} == set(DNS_PROGRAMS) == {"bind", "knot"}
+    for known in name_servers():
+        files = {path.name for path in (HERE / "nameserver" / known.settings["PROGRAM"]).iterdir()}
+        assert files >= {f"{known.settings['ROLE']}.conf", "setup.sh", "reset.sh"}
 
 
 def test_every_network_is_for_documentation_only() -> None:

@@ -46,6 +46,21 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class DnsProgram:
+    """A program that serves the zone; the folder of its name below tests/lab/nameserver sets it up and resets it."""
+
+    unit: str
+    packages: tuple[str, ...]
+
+
+# Not one implementation alone: what the collection takes for granted would otherwise be what BIND happens to do.
+DNS_PROGRAMS: Mapping[str, DnsProgram] = {
+    "bind": DnsProgram("named.service", ("bind9", "bind9-utils")),
+    "knot": DnsProgram("knot.service", ("knot",)),
+}
+
+
+@dataclass(frozen=True)
 class Machine:
     """One container. The first network is the one that the controller uses."""
 
@@ -65,6 +80,11 @@ class Machine:
         """The address at which the controller reaches the machine."""
         return next(iter(self.addresses.values()))
 
+    @property
+    def program(self) -> DnsProgram:
+        """What serves the zone on a name server."""
+        return DNS_PROGRAMS[self.settings["PROGRAM"]]
+
 
 # Documentation ranges, cut small. Never 192.0.2.0/24: test machines themselves may live there.
 NETWORKS: Mapping[str, str] = {
@@ -81,9 +101,18 @@ REPOSITORIES: Mapping[str, str] = {f"{PREFIX}-backup-{site}": f"/srv/backup/{sit
 MACHINES: tuple[Machine, ...] = (
     Machine("db1", "member", {"dc1": "198.51.100.11", "link": "203.0.113.131"}, volumes=REPOSITORIES),
     Machine("db2", "member", {"dc2": "203.0.113.11", "link": "203.0.113.132"}, volumes=REPOSITORIES),
-    Machine("ns0", "nameserver", {"witness": "198.51.100.153", "link": "203.0.113.150"}, {"ROLE": "primary"}),
-    Machine("ns1", "nameserver", {"dc1": "198.51.100.53", "link": "203.0.113.151"}, {"ROLE": "secondary"}),
-    Machine("ns2", "nameserver", {"dc2": "203.0.113.53", "link": "203.0.113.152"}, {"ROLE": "secondary"}),
+    Machine(
+        "ns0",
+        "nameserver",
+        {"witness": "198.51.100.153", "link": "203.0.113.150"},
+        {"ROLE": "primary", "PROGRAM": "bind"},
+    ),
+    Machine(
+        "ns1", "nameserver", {"dc1": "198.51.100.53", "link": "203.0.113.151"}, {"ROLE": "secondary", "PROGRAM": "bind"}
+    ),
+    Machine(
+        "ns2", "nameserver", {"dc2": "203.0.113.53", "link": "203.0.113.152"}, {"ROLE": "secondary", "PROGRAM": "knot"}
+    ),
     Machine("client", "client", {"witness": "198.51.100.140", "dc1": "198.51.100.40", "dc2": "203.0.113.40"}),
 )
 
@@ -118,3 +147,8 @@ def machine(name: str) -> Machine:
 def members() -> tuple[Machine, ...]:
     """The machines that carry the clusters."""
     return tuple(known for known in MACHINES if known.kind == "member")
+
+
+def name_servers() -> tuple[Machine, ...]:
+    """The machines that serve the zone."""
+    return tuple(known for known in MACHINES if known.kind == "nameserver")

@@ -19,7 +19,7 @@ import yaml
 # elsewhere.
 FAMILIES: dict[str, frozenset[str]] = {
     "engine": frozenset({"observe", "preflight", "arm", "demote", "promote", "rejoin", "verify"}),
-    "endpoint": frozenset({"observe", "arm", "point", "verify"}),
+    "endpoint": frozenset({"observe", "prepare", "arm", "point", "restore", "verify"}),
     "fence": frozenset({"fence", "prove", "release"}),
     "backup": frozenset({"observe", "backup", "restore", "verify"}),
 }

@@ -3,7 +3,7 @@
 #
 #   debian_packages.sh python    a Python that can make virtual environments
 #   debian_packages.sh lab       what the lab's machines are reached with
-#   debian_packages.sh tests     programs that tests start themselves: named, dig, postgres, ssh, ...
+#   debian_packages.sh tests     programs that tests start themselves: named, knotd, dig, postgres, ssh, ...
 #
 # Nothing that is already there is touched. No service is started or left enabled: tests run their own copies on their own
 # ports, and a name server or database that appears on somebody's machine because tests were run would be a nasty surprise.
@@ -29,6 +29,7 @@ lab)
     ;;
 tests)
     need bind9 program named
+    need knot program knotd
     need bind9-dnsutils program dig
     need bind9-utils program tsig-keygen
     need postgresql postgresql
@@ -93,4 +94,5 @@ keep_off() {  # keep_off <package> <its unit>
     update-rc.d "$2" disable >/dev/null 2>&1 || true
 }
 keep_off bind9 named
+keep_off knot knot
 keep_off postgresql postgresql

@@ -22,7 +22,7 @@ PROGRAM = shutil.which("named") or shutil.which("named", path="/usr/sbin:/usr/lo
 MISSING = "the name server's program 'named' is not installed (make packages; Debian: apt-get install bind9)"
 
 #: A test run that is killed leaves no server behind (util-linux; without it the fixture still ends them).
-_DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 ZONE = "shop.example."
 #: Test keys; they protect a server on loopback that lives for seconds.
@@ -61,7 +61,7 @@ zone "{zone}" {{
   notify no;
 }};
 """
-_ZONE_FILE = """$TTL 5
+ZONE_FILE = """$TTL 5
 @ IN SOA ns0 hostmaster 1000 3600 600 86400 3
 @ IN NS ns1
 @ IN NS ns2
@@ -110,8 +110,8 @@ class NameServers:
         home.mkdir(exist_ok=True)
         (home / "named.conf").write_text(self._configuration(name, home))
         if name == PRIMARY and not (home / "zone.db").exists():
-            (home / "zone.db").write_text(_ZONE_FILE)
-        command = [*_DIE_WITH_PARENT, self._program, "-g", "-4", "-n", "1", "-c", str(home / "named.conf")]
+            (home / "zone.db").write_text(ZONE_FILE)
+        command = [*DIE_WITH_PARENT, self._program, "-g", "-4", "-n", "1", "-c", str(home / "named.conf")]
         with (home / "log").open("ab") as log:
             self._processes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
 

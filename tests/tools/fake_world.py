@@ -19,6 +19,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from connection_plugin import FOLDER, install
+
 PLAN = """
 plugin: continuity.dr.plan
 plan: {id: shop, environment: drill}
@@ -40,39 +42,18 @@ dc1: {hosts: {db1: {ansible_host: 127.0.0.2, ansible_connection: written_down}}}
 dc2: {hosts: {db2: {ansible_host: 127.0.0.3, ansible_connection: written_down}}}
 """
 #: A run of a verb, as a user's environment; the connection plugin lies beside the inventory.
-ENVIRONMENT = {"ANSIBLE_CONNECTION_PLUGINS": "connection_plugins"}
+ENVIRONMENT = {"ANSIBLE_CONNECTION_PLUGINS": FOLDER}
 
-CONNECTION = """
-DOCUMENTATION = '''
-name: written_down
-short_description: writes down what it was asked
-description: For tests.
-options: {}
-'''
-import json, os, re
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.connection import ConnectionBase
-
-class Connection(ConnectionBase):
-    transport, has_pipelining = "written_down", True
-
-    def _connect(self):
-        return self
-
-    def exec_command(self, cmd, in_data=None, sudoable=True):
-        host = {"127.0.0.2": "db1", "127.0.0.3": "db2"}.get(self._play_context.remote_addr)
-        if host is None or host in os.environ.get("TEST_DEAD", "").split() or os.path.exists(f"dead-{host}"):
-            raise AnsibleConnectionFailure(f"no route to {self._play_context.remote_addr}")
-        script = (in_data or b"").decode()
-        if "@@held" in script or "@@released" in script:
-            service = re.search(r"^state=/var/lib/continuity/(.+)$", script, re.M)[1]
-            with open("done.jsonl", "a") as file:
-                print(json.dumps([service, "lease" if "@@held" in script else "unlease", host]), file=file)
-        return 0, b"@@held 270", b""
-
-    def put_file(self, *_): raise AssertionError("nothing is copied to members")
-    fetch_file = put_file
-    def close(self): pass
+ANSWER = """
+host = {"127.0.0.2": "db1", "127.0.0.3": "db2"}.get(self._play_context.remote_addr)
+if host is None or host in os.environ.get("TEST_DEAD", "").split() or os.path.exists(f"dead-{host}"):
+    raise AnsibleConnectionFailure(f"no route to {self._play_context.remote_addr}")
+script = (in_data or b"").decode()
+if "@@held" in script or "@@released" in script:
+    service = re.search(r"^state=/var/lib/continuity/(.+)$", script, re.M)[1]
+    with open("done.jsonl", "a") as file:
+        print(json.dumps([service, "lease" if "@@held" in script else "unlease", host]), file=file)
+return 0, b"@@held 270", b""
 """
 
 ENGINE = """
@@ -183,8 +164,7 @@ def lay(folder: Path, *, arms: bool = False, fenced: bool = False, verifies: boo
     (folder / "plan.yml").write_text(PLAN.replace(", members: [db1, db2]}", fence) if fenced else PLAN)
     world = {name: {"primary": "db1", "stopped": []} for name in ("payments-db", "accounts-db")}
     (folder / "world.json").write_text(json.dumps(world))
-    (folder / "connection_plugins").mkdir()
-    (folder / "connection_plugins" / "written_down.py").write_text(CONNECTION)
+    install(folder, "written_down", ANSWER)
     acme = folder / "collections" / "ansible_collections" / "acme" / "dr"
     tasks, fences = (acme / "roles" / role / "tasks" for role in ("engine_file", "fence_device"))
     for below in (tasks, fences, acme / "plugins" / "action", acme / "plugins" / "modules"):

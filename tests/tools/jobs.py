@@ -14,9 +14,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +93,13 @@ class Course:
     def __init__(self) -> None:
         self.outcome: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
+        self.cut_off = False
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Run jobs one after another and tell how each went."""
         for job in jobs:
+            if self.cut_off:
+                return
             self.outcome[job.name], self.seconds[job.name] = self._one(job)
             print(self._said(job), flush=True)
 
@@ -122,10 +125,14 @@ def run_all(jobs: Sequence[Job]) -> int:
     for job in jobs:
         if job.beside in names:
             continue
-        beside = threading.Thread(target=course.take, args=([each for each in jobs if each.beside == job.name],))
-        beside.start()
-        course.take([job])
-        beside.join()
+        with ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(course.take, [each for each in jobs if each.beside == job.name])
+            try:
+                course.take([job])
+            except BaseException:  # Ctrl-C: nothing more begins beside it
+                course.cut_off = True
+                raise
+            beside.result()
     outcome, seconds = course.outcome, course.seconds
     width = max(len(job.name) for job in jobs)
     print()

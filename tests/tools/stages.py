@@ -8,21 +8,25 @@ Example: ``stages.py lint unit molecule``
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from jobs import Job, run_all
 
 # Without the oldest Python there is nothing it could be run on.
 MAY_SKIP = ("unit-oldest",)
-NEEDS = {"molecule": "lab", "verbs": "lab", "consumer": "lab"}
-# The stories leave a core idle, and these read the tree only or start no server; what measures time runs alone.
+NEEDS = dict.fromkeys(("molecule", "verbs", "consumer", "drill-restore", "faults", "bench-guard"), "lab")
+# All faults take hours; a test run has time for those that tell most.
+WITH = {"faults": "FAULTS=--core"}
+# The stories leave a core idle for these, one at a time. `verbs` measures and has the machine to itself.
 BESIDE_MOLECULE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit-oldest")
 
 
-def stage(name: str) -> Job:
-    """Make the job of a target."""
-    beside = "molecule" if name in BESIDE_MOLECULE else ""
-    return Job(name, ["make", name], NEEDS.get(name, ""), may_skip=name in MAY_SKIP, beside=beside)
+def stage(name: str, names: Sequence[str]) -> Job:
+    """Make the job of a target among others. Beside the stories it has one core."""
+    beside = "molecule" if name in BESIDE_MOLECULE and "molecule" in names else ""
+    command = ["make", name, *(["WORKERS=1"] if beside else []), *([WITH[name]] if name in WITH else [])]
+    return Job(name, command, NEEDS.get(name, ""), may_skip=name in MAY_SKIP, beside=beside)
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_all([stage(name) for name in sys.argv[1:]]))
+    raise SystemExit(run_all([stage(name, sys.argv[1:]) for name in sys.argv[1:]]))

@@ -175,6 +175,31 @@ def test_in_place_holds_a_claim_and_is_followed_by_a_full_backup(verb):
     assert report["services"][0]["verdict"] == "passed", report["services"][0]
 
 
+@pytest.mark.parametrize("now", ['{"role": "primary", "writable": true}', '{"reachable": false}'])
+def test_in_place_is_not_begun_once_another_member_may_have_become_primary(verb, now):
+    """A restore beside the data takes hours, in which nobody is kept from a failover."""
+    code, output, called, report = verb(
+        "restore", "scope=payments-db", "restore_mode=in_place", "confirm=payments-db", TEST_TARGET=now
+    )
+    assert code == 2 and "other_primary_possible: db2" in " ".join(output.split()), output
+    assert [given["state"] for _name, given in called] == ["restored", "told"]
+    assert report["services"][0]["verdict"] == "failed"
+
+
+@pytest.mark.parametrize("mode", ["aside", "discard"])
+def test_a_member_that_is_none_is_not_taken_for_another(verb, mode):
+    code, output, called, _report = verb("restore", "scope=payments-db", f"restore_mode={mode}", "restore_on=db3")
+    assert (code, called) == (2, []) and "restore_on_unnamed" in output and "db1, db2" in output, output
+
+
+def test_a_file_without_controls_is_no_drill(verb, tmp_path):
+    (tmp_path / "none.yml").write_text("tasks: damage.yml\ncontrols: []\n")
+    file = f"restore_controls={tmp_path / 'none.yml'}"
+    code, output, called, report = verb("restore", "scope=payments-db", "restore_mode=drill", file)
+    assert code == 2 and "holds no controls" in " ".join(output.split()), output
+    assert called == [] and report["services"][0]["verdict"] == "failed"
+
+
 def test_a_drill_restores_each_copy_and_meets_every_control(verb):
     code, output, called, report = verb("restore", "scope=payments-db", "restore_mode=drill")
     assert code == 0, output

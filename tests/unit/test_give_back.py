@@ -15,9 +15,11 @@ MINE = "run-a"
 TAKEN_AND_GIVEN_BACK = [["lease", "db1"], ["lease", "db2"], ["unlease", "db1"], ["unlease", "db2"]]
 
 
-def verb(folder: Path, run_ansible: Any, *words: str, **more: str) -> tuple[int, list[list[str]], str]:
+def verb(
+    folder: Path, run_ansible: Any, *words: str, site: str = "target_site=dc2", **more: str
+) -> tuple[int, list[list[str]], str]:
     """Exit code, what was done at the members of payments-db, and how its report says that it ended."""
-    given = ["-e", f"continuity_run_id={MINE}", "-e", "scope=payments-db", "-e", "target_site=dc2", *words]
+    given = ["-e", f"continuity_run_id={MINE}", "-e", "scope=payments-db", "-e", site, *words]
     environment = {**fake_world.ENVIRONMENT, **more}
     done = run_ansible("playbook", "-i", "hosts.yml", "-i", "plan.yml", *given, **environment)
     report = folder / "runs" / MINE / "report.json"
@@ -49,3 +51,10 @@ def test_a_run_that_is_carried_out_gives_back_once(tmp_path, run_ansible):
     rc, acts, verdict = verb(tmp_path, run_ansible, "continuity.dr.switchover", TEST_HELD=f"{MINE} 60")
     assert (rc, verdict) == (0, "not_measured")
     assert [act for act in acts if act[0] == "unlease"] == [["unlease", "db1"], ["unlease", "db2"]]
+
+
+def test_a_run_whose_goal_is_reached_gives_back_also_where_it_is_told_the_site_that_is_left(tmp_path, run_ansible):
+    """It was cut off after it had moved the record: nothing names that site as the primary's any more."""
+    fake_world.lay(tmp_path)
+    ended = verb(tmp_path, run_ansible, "continuity.dr.failover", site="source_site=dc2", TEST_HELD=f"{MINE} 60")
+    assert ended == (0, TAKEN_AND_GIVEN_BACK, "passed")

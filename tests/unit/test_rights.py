@@ -201,7 +201,7 @@ def test_the_key_may_change_the_record_and_its_guard_and_nothing_else():
         "grant orders name _continuity.orders-db.shop.example. TXT;",
     ]
     shared = files_of(PLAN, "continuity")["shop.example.update-policy"].splitlines()
-    named = (TOP / "tests" / "lab" / "nameserver" / "named.conf.primary").read_text(encoding="utf-8")
+    named = (TOP / "tests" / "lab" / "nameserver" / "bind" / "primary.conf").read_text(encoding="utf-8")
     assert len(shared) == 5 and sorted(shared[1:]) == sorted(re.findall(r"grant continuity .*;", named))
 
 

@@ -12,6 +12,8 @@ import fake_world
 import pytest
 import yaml
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.action import CONNECT_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 MOVED = [
@@ -123,9 +125,28 @@ def test_check_mode_without_a_terminal_decides_and_does_nothing(tmp_path, verb):
 PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").rglob("*.yml") if path.parent.name != "tasks")
 
 
+def plays(path):
+    return yaml.safe_load(path.read_text())
+
+
+def test_a_dead_machine_costs_three_seconds_and_a_look_at_it_one():
+    """What docs/failover.md promises of dead machines; a longer wait is a longer outage."""
+    observe, ask = plays(ROOT / "playbooks" / "steps" / "observe.yml")
+    (act,) = plays(ROOT / "playbooks" / "steps" / "act.yml")
+    assert [play["vars"]["ansible_ssh_timeout"] for play in (observe, ask, act)] == [3, 3, 3]
+    assert CONNECT_SECONDS == 3.0
+    (look,) = (task for task in ask["tasks"][0]["block"] if "continuity.dr.fence_vantage" in task)
+    assert look["continuity.dr.fence_vantage"]["timeout"] == 1
+
+
+def test_no_service_waits_for_a_step_of_another():
+    (act,) = plays(ROOT / "playbooks" / "steps" / "act.yml")
+    assert act["strategy"] == "ansible.builtin.host_pinned"
+
+
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
 def test_every_play_names_its_strategy_and_no_debugger(path):
-    for play in yaml.safe_load(path.read_text()):
+    for play in plays(path):
         if "ansible.builtin.import_playbook" in play:
             continue
         assert play["strategy"].startswith("ansible.builtin."), "ANSIBLE_STRATEGY would choose it"

@@ -10,6 +10,7 @@ from typing import Any
 
 import fake_world
 import pytest
+from connection_plugin import FOLDER, install
 
 NOT_NOW = {"TEST_REFUSING": "promote db2"}
 
@@ -50,6 +51,14 @@ def test_the_old_primary_stays_down_unless_the_target_stays_a_replica(tmp_path, 
     assert "demote db1" in acts and "promote db1" not in acts, ended["output"]
     # A run that stopped the primary and did not start it again did not refuse
     assert (ended["state"], ended["undone"], ended["promoted"]) == ("failed", False, False)
+
+
+@pytest.mark.parametrize(("role", "started"), [("replica", True), ("primary", False)])
+def test_a_stopped_target_counts_as_what_it_comes_back_as(tmp_path, walk, role, started):
+    fake_world.lay(tmp_path)
+    said = {"role": "none", "running": False, "comes_back_as": role}
+    acts, ended = walk("switchover", TEST_TARGET=json.dumps(said), **NOT_NOW)
+    assert ("promote db1" in acts, ended["undone"]) == (started, started), ended["output"]
 
 
 @pytest.mark.parametrize(("disarmed", "started"), [("", False), ("true", True)])
@@ -123,3 +132,33 @@ def test_a_fence_is_asked_beforehand_only_where_somebody_wants_to_know(tmp_path,
     assert [" ".join(each[1:]) for each in fake_world.done(tmp_path)] == asked, done.stdout
     assert ("Look at members that give no answer" in done.stdout) == bool(asked)
     assert "deprecat" not in done.stdout.lower()
+
+
+PROVE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: continuity.dr.fence_systemd, tasks_from: prove}
+      vars:
+        fence_service: shop
+        fence_member: {host: db1}
+        fence_units: [shop.service]
+        fence_ports: []
+        fence_required: false
+        fence_reachable: REACHABLE
+"""
+DEAD = """
+open("asked", "w").close()
+raise AnsibleConnectionFailure("no route to it")
+"""
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_machine_that_gave_no_answer_is_not_asked_again_for_its_units(tmp_path, run_ansible, reachable):
+    """Each question to a dead machine is three seconds of the outage."""
+    install(tmp_path, "dead", DEAD)
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {db1: {ansible_connection: dead}}}\n")
+    (tmp_path / "prove.yml").write_text(PROVE.replace("REACHABLE", str(reachable).lower()))
+    done = run_ansible("playbook", "-i", "hosts.yml", "prove.yml", ANSIBLE_CONNECTION_PLUGINS=FOLDER)
+    assert (tmp_path / "asked").exists() == reachable, done.stdout
+    assert "Prove | read back that the units are masked and gone" in done.stdout

@@ -55,9 +55,12 @@ class Machine(Member):
         return self.execute(RUN_AS + script, seconds)
 
     def is_there(self, path: str) -> bool:
-        """A file or directory of the database's user."""
-        test = self.cluster.as_user(["/usr/bin/test", "-e", path])
-        return bool(self.look(f"{test} </dev/null\n").rc == 0)
+        """A file or directory of the database's user. Raises MemberError where nobody may look."""
+        output = self.look(f"{self.cluster.as_user(['/usr/bin/test', '-e', path])} </dev/null\n")
+        if "sudo:" in output.stderr:
+            said = output.stderr.strip()[-200:]
+            raise MemberError(f"{self.cluster.member} does not say whether {path} is there: {said}", "not_asked")
+        return bool(output.rc == 0)
 
     def note(self, name: str, text: str) -> str:
         """Shell text that writes a file into the service's state directory, as a whole or not at all."""
@@ -89,7 +92,7 @@ if [ "$(systemctl show -p SubState --value {shlex.quote(unit)})" = running ]; th
         unit, renewed = shlex.quote(self.stanza.unit(what)), time.monotonic()
         while True:
             if self.lease and time.monotonic() - renewed > RENEW_EVERY_SECONDS:
-                self._run(leases.acquire_script(self.lease, RENEW_FOR_SECONDS), 5)
+                self._run(leases.renew_script(self.lease, RENEW_FOR_SECONDS), 5)
                 renewed = time.monotonic()
             shown = observe.pairs(
                 self.execute(f"systemctl show -p ActiveState -p SubState -p Result {unit}\n", 10.0).stdout

@@ -17,6 +17,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
 
+#: pgBackRest's words for a copy that is empty: lost, or its storage is not mounted
+NO_STANZA = ("missing stanza path", "missing stanza data")
+
 
 class Maker(Machine):
     """The member that is primary, making backups."""
@@ -31,7 +34,7 @@ class Maker(Machine):
         made: list[dict[str, Any]] = []
         kept: list[dict[str, Any]] = []
         for repository in (wanted := self._wanted(answer, only)):
-            if not repository.reachable:
+            if not repository.reachable or repository.message in NO_STANZA:
                 continue
             needed = kind or due(repository, plan, _now(answer))
             if needed is None:
@@ -42,6 +45,7 @@ class Maker(Machine):
                 continue
             made.append(self._make(repository, needed))
         self._all_readable(wanted, changed=bool(made) and not self.check_mode, made=made)
+        self._all_prepared(wanted, changed=bool(made) and not self.check_mode, made=made)
         return {"changed": bool(made), "state": "present", "made": made, "kept": kept}
 
     def _make(self, before: Repository, kind: Kind) -> dict[str, Any]:
@@ -142,6 +146,19 @@ class Maker(Machine):
     @staticmethod
     def _wanted(answer: Answer, only: Sequence[int]) -> list[Repository]:
         return [each for each in answer.repositories if not only or each.key in only]
+
+    def _all_prepared(self, repositories: Sequence[Repository], **result: Any) -> None:
+        """No stanza is made here: what looks empty may be storage that is not mounted."""
+        empty = [each.key for each in repositories if each.message in NO_STANZA]
+        if empty:
+            create = " ".join(self.stanza.pgbackrest("stanza-create"))
+            keys, where = ", ".join(map(str, empty)), f"as {self.cluster.user} on {self.cluster.member}"
+            raise MemberError(
+                f"repository {keys} holds no stanza, so nothing is archived or backed up there. Is its "
+                f"storage mounted? Then {create} {where}, and run backup",
+                "no_stanza",
+                **result,
+            )
 
     def _all_readable(self, repositories: Sequence[Repository], **result: Any) -> None:
         for repository in repositories:

@@ -24,6 +24,7 @@ ASK_SECONDS = 20.0
 SERVER = r"""
 select json_build_object('recovery', pg_is_in_recovery(), 'now', extract(epoch from clock_timestamp()),
   'timeline', (select timeline_id from pg_control_checkpoint()),
+  'system_id', (select system_identifier::text from pg_control_system()),
   'archive_mode', current_setting('archive_mode'),
   'archive_timeout', (select setting::int from pg_settings where name = 'archive_timeout'),
   'ready', (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'),
@@ -90,18 +91,19 @@ def parse(stdout: str, stanza: Stanza) -> Answer:
     said = dict(read.sections(stdout))
     listings = {key: said.get(f"archive {key}", "") for key in stanza.repositories}
     notes = {name.removeprefix("note "): text for name, text in said.items() if name.startswith("note ")}
-    found = tuple(
-        replace(
-            each,
-            proven=_noted(notes.get(f"backup_proven_{each.key}")),
-            verified=_noted(notes.get(f"backup_verified_{each.key}")),
-        )
-        for each in read.repositories(said.get("info", ""), listings, stanza.repositories)
-    )
     server, timer, started = (
         json_of(said.get("server", "")),
         pairs(said.get("timer", "")),
         pairs(said.get("started", "")),
+    )
+    system_ids = read.system_ids(said.get("info", ""))
+    found = tuple(
+        replace(
+            _of_this_cluster(each, system_ids.get(each.key), server),
+            proven=_noted(notes.get(f"backup_proven_{each.key}")),
+            verified=_noted(notes.get(f"backup_verified_{each.key}")),
+        )
+        for each in read.repositories(said.get("info", ""), listings, stanza.repositories)
     )
     installed = None if "LoadState" not in timer else timer["LoadState"] not in ("not-found", "masked")
     return Answer(
@@ -115,10 +117,19 @@ def parse(stdout: str, stanza: Stanza) -> Answer:
         ),
         server=server,
         now=float(said["now"]) if said.get("now", "").strip().isdigit() else None,
-        system_ids=read.system_ids(said.get("info", "")),
+        system_ids=system_ids,
         versions=read.versions(said.get("info", "")),
         restore=json_of(said.get("restore", "")),
     )
+
+
+def _of_this_cluster(copy: Repository, held: str | None, server: Mapping[str, Any] | None) -> Repository:
+    """Another cluster's backups are none of this one, however good they are: the plan names a wrong stanza."""
+    own = (server or {}).get("system_id")
+    if own is None or held in (None, own):
+        return copy
+    message = f"it holds cluster {held}, the server here is {own}: does the plan name this cluster's stanza?"
+    return replace(copy, reachable=False, message=message)
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.prove import Canary, Check
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import Wanted
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.stanza import Stanza
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.wanted import Wanted
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import parse_duration
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point import target_of

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.observe import json_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.read import Recovery
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point import Choice
 
@@ -25,14 +25,19 @@ FATAL = {
     "incorrect checksum in control file": "control_file_damaged",
 }
 
+# A control file tells of a new timeline late, at the checkpoint after the promotion: what is written now knows it
 STATE = r"""
 select json_build_object('recovery', pg_is_in_recovery(),
   'paused', case when pg_is_in_recovery() then pg_is_wal_replay_paused() end,
+  'locked', pg_is_in_recovery() and exists (select from pg_locks where locktype = 'relation' and granted
+    and mode = 'AccessExclusiveLock'),
   'replayed', case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::bigint end,
   'position', case when not pg_is_in_recovery() then (pg_current_wal_flush_lsn() - '0/0')::bigint end,
   'timeline', case when pg_is_in_recovery() then (select min_recovery_end_timeline from pg_control_recovery())
-    else (select timeline_id from pg_control_checkpoint()) end,
+    else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'system_id', (select system_identifier::text from pg_control_system()),
+  'asked', current_setting('recovery_target_time') || current_setting('recovery_target_lsn')
+    || current_setting('recovery_target_name'),
   'checksums', current_setting('data_checksums'));
 """
 
@@ -66,12 +71,14 @@ class Check:
         for number, entry in enumerate(entries):
             given = {"query": entry} if isinstance(entry, str) else dict(entry)
             unknown = set(given) - {"database", "query", "expect"}
-            query = str(given.get("query") or "").strip()
-            if unknown or not query or "\\" in query or "\x00" in query:
-                raise ValueError(f"verification[{number}]: give query (SQL without backslashes), database and expect")
+            query = str(given.get("query") or "").strip().rstrip("; \n")
+            # A second statement could allow itself to write; a search for clean data asks production as well
+            if unknown or not query or set(query) & set("\\;\x00"):
+                wanted = "query (one statement of SQL without backslashes and semicolons)"
+                raise ValueError(f"verification[{number}]: give {wanted}, database and expect")
             expect = given.get("expect", "t")
             text = {True: "t", False: "f"}.get(expect, str(expect)) if isinstance(expect, bool) else str(expect)
-            found.append(cls(str(given.get("database") or "postgres"), query.rstrip(";"), text))
+            found.append(cls(str(given.get("database") or "postgres"), query, text))
         return found
 
 
@@ -97,7 +104,8 @@ def questions(databases: Sequence[str], checks: Sequence[Check], canary: Canary 
     """SQL that counts all rows and asks the plan's queries and the canary's table; it writes nothing."""
     lines = ["set default_transaction_read_only = on;"]
     for database in databases:
-        lines += [_connect(database), "\\echo @@counts", _COUNTS]
+        # What anybody may have put into a schema must not stand in for a function that a superuser calls here
+        lines += [_connect(database), "set search_path = pg_catalog;", "\\echo @@counts", _COUNTS]
     for number, check in enumerate(checks):
         lines += [_connect(check.database), f"\\echo @@check {number}", f"{check.query}\n;"]
     if canary:
@@ -136,12 +144,13 @@ def shown(parts: Iterator[tuple[str, str]], checks: Sequence[Check], error: str)
     ended = False
     for name, text in parts:
         if name == "counts":
-            said = json.loads(text)
-            counts[said["database"]] = said["tables"]
+            # Nothing where psql was ended by what it read, such as a damaged page
+            said = json_of(text)
+            counts |= {said["database"]: said["tables"]} if said else {}
         elif name.startswith("check "):
             answers[int(name.removeprefix("check "))] = text.strip()
         elif name == "canary":
-            canary = json.loads(text)
+            canary = json_of(text)
         ended = ended or name == "end"
     wrong = "" if ended else error or "psql did not come to its end"
     return Shown(counts, [(check, answers.get(n, "")) for n, check in enumerate(checks)], canary, wrong)
@@ -193,7 +202,7 @@ def unproven(choice: Choice, seen: Shown, canary: Canary | None) -> Iterator[str
     """Everything that the data does not prove, as sentences."""
     if seen.error:
         yield f"not all data could be read: {seen.error}"
-    if not any(seen.counts.values()):
+    if not any(rows for tables in seen.counts.values() for rows in tables.values()):
         yield "no table holds anything: the backup may be of an empty cluster"
     for check, answer in seen.checks:
         if answer != check.expect:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,13 @@ ISOLATED = {
     "synchronous_standby_names": "",
     "max_logical_replication_workers": "0",
     "shared_preload_libraries": "",
+    "session_preload_libraries": "",
+    "autovacuum": "off",
+    # Programs that a standby had run, such as one that deletes from the archive
+    "archive_cleanup_command": "",
+    "recovery_end_command": "",
+    # Damage that ends a process would be met again and again
+    "restart_after_crash": "off",
     "ssl": "off",
     "hot_standby": "on",
     "recovery_target_action": "pause",
@@ -67,7 +75,11 @@ class Stanza:
         for field in ("aside", "program", "log_path"):
             if not _PATH.fullmatch(getattr(self, field)) or "/../" in f"{getattr(self, field)}/":
                 raise ValueError(f"{field} {getattr(self, field)!r}: give an absolute path of plain letters")
-        live = f"{self.cluster.data_directory}/"
+        data = self.cluster.data_directory
+        for field, path in (("aside", self.aside), ("data_directory", data)):
+            if posixpath.normpath(path) != path or path.startswith("//"):  # else two names of one place would differ
+                raise ValueError(f"{field} {path!r}: give it without //, . and a last /")
+        live = f"{data}/"
         if f"{self.aside}/".startswith(live) or live.startswith(f"{self.aside}/"):
             raise ValueError(f"restore directory {self.aside!r}: is or holds the data directory; give another one")
 
@@ -100,6 +112,11 @@ class Stanza:
     def run_directory(self) -> str:
         """What a restore needs beside the data: its settings, its socket, its log, and the proof that it is ours."""
         return f"{self.aside}.run"
+
+    @property
+    def tablespaces(self) -> str:
+        """Where a restore puts the tablespaces of the backup; not there where it has none."""
+        return f"{self.run_directory}/tablespaces"
 
     @property
     def environment(self) -> str:
@@ -162,6 +179,13 @@ class Stanza:
     def restore(self) -> list[str]:
         """Fill the restore directory; a second run goes on where the first was cut off (``--delta``)."""
         words = [f"--pg1-path={self.aside}", "--delta", "--archive-mode=off", "--log-level-file=info"]
+        # A backup names where tablespaces and links were: on this machine those are production's
+        words += [
+            "--reset-tablespace-map",
+            f"--tablespace-map-all={self.tablespaces}",
+            "--no-link-all",
+            "--reset-link-map",
+        ]
         words += [f"--log-path={self.run_directory}", f"--lock-path={self.run_directory}", "restore"]
         return self.long("restore", self.pgbackrest(*words), f"EnvironmentFile={self.environment}")
 
@@ -206,6 +230,10 @@ class Stanza:
         """How the restored server fetches the log: from the repository that is being proven and from no other."""
         words = (f"--repo={key}", "--no-archive-async", f"--pg1-path={self.aside}", "archive-get", "%f")
         return " ".join([*self.pgbackrest(*words), '"%p"'])
+
+    def recover_again(self) -> list[str]:
+        """Have the data in place end its recovery once more, where the archive hears of the new timeline."""
+        return ["/usr/bin/touch", f"{self.cluster.data_directory}/recovery.signal"]
 
     def clean_for_start(self, settings: str) -> list[str]:
         """Take out of the server's own settings what kept a restored server apart."""

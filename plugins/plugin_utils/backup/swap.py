@@ -11,14 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease as leases
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup import observe, prove, read
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.restore import (
-    PROVEN,
-    READ_SECONDS,
-    Restorer,
-    Wanted,
-    same_request,
-)
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup import contents, observe, prove, swap_script
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.search import Searcher
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.wanted import PROVEN, Wanted, same_request
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import (
@@ -29,8 +25,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member im
 )
 
 
-class Swapper(Restorer):
+class Swapper(Searcher):
     """The member whose primary is replaced."""
+
+    #: what its result is called, and what a swap that was cut off is noted as
+    state = "in_place"
 
     def in_place(self, wanted: Wanted, confirm: str | None, seconds: float) -> dict[str, Any]:
         """Stop the primary for good, swap the data, have it promoted. Without the typed word only show the loss.
@@ -38,46 +37,103 @@ class Swapper(Restorer):
         Until the restored data is started the old one is put back when something fails. A swap that was cut off is gone
         on with: which of the three directories are there says how far it came.
         """
-        noted = self.ask().restore or {}
+        noted = found = self.noted(self.ask())
         if not same_request(noted, wanted) or noted.get("phase") not in PROVEN:
             if self.check_mode:  # neither was it restored aside, which comes before
-                return {"changed": True, "state": "in_place", "kept": self.stanza.kept, "timeline": None}
+                return {"changed": True, "state": self.state, "kept": self.stanza.kept, "timeline": None}
             hint = "restore it aside first: only what was proven is put in place"
             raise MemberRefused(Refusal("restore_not_proven", str(noted.get("phase") or "none"), "proven", "", hint))
         if noted["phase"] == "swapped":
             return {**noted["swap"], "changed": False}
-        result = {**noted["result"], "changed": True, "state": "in_place", "kept": self.stanza.kept}
+        self._same_kind(noted)
+        if noted["phase"] == "swapping" and self.is_there(self.stanza.aside) and not self.is_there(self.stanza.kept):
+            # Nothing was moved, so what was there may have been started again and serve since
+            noted = {**noted, "phase": "proven"}
+        result = {**noted["result"], "changed": True, "state": self.state, **self.told_of(noted["result"])}
         if noted["phase"] == "proven":
+            self._movable()
             loss = self.loss(noted["result"])
             if confirm != self.service:
-                message = f"{self.cluster.member} would lose what is listed as loss"
                 hint = f"look at the loss, then add -e confirm={self.service}"
-                refusal = Refusal("not_confirmed", confirm or "nothing typed", self.service, message, hint)
+                refusal = Refusal(
+                    "not_confirmed", confirm or "nothing typed", self.service, self.would_lose(loss), hint
+                )
                 raise MemberRefused(refusal, loss=loss)
-            result["loss"] = loss
             if self.check_mode:
-                return result
-            self._nothing_kept()
-            self._held()
-            self._freeze(seconds)
-            noted = {**noted, "phase": "swapping", "result": {**noted["result"], "loss": loss}}
+                return {**result, "loss": loss}
+            self._nothing_began(found)
+            evidence = dict.fromkeys([*result.get("evidence", ()), *self.make_way(seconds)])  # once, after a second try
+            told = {"loss": loss, "evidence": list(evidence)}
+            noted = {**noted, "phase": "swapping", "as": self.state, "result": {**noted["result"], **told}}
+            result.update(told)
             self.act(self.note("restore", json.dumps(noted)))
         if self.check_mode:
             return result
         self._held()
-        self._swap(seconds)
+        self._swap(noted, seconds)
         server = self._serving(seconds)
         result.update(timeline=server["timeline"], system_id=server["system_id"])
         said = {"record": self._record(), "server": {key: server[key] for key in ("timeline", "position", "system_id")}}
         result["promotion"] = {**said["record"], **said["server"]}
         result["next"] = "rejoin the replicas, then make a full backup; release the kept data when nobody needs it"
         self.act(
-            self._settled()
+            swap_script.settled(self.stanza)
             + self.note("promotion", json.dumps(said, sort_keys=True))
             + self.note("restore", json.dumps({**noted, "phase": "swapped", "swap": result}))
         )
         self._same_as_proven(noted)
         return result
+
+    def _nothing_began(self, found: Mapping[str, Any]) -> None:
+        """Comparing may take long, and a restore beside the data needs no lease: another one may have begun."""
+        if self.noted(self.ask()) != found:
+            hint = "let it end, then run the verb again"
+            message = f"another run began to restore on {self.cluster.member} meanwhile"
+            raise MemberRefused(Refusal("restore_not_proven", "another restore", "proven", message, hint))
+
+    def _movable(self) -> None:
+        """What was restored can take the place of the data in one step, and all of it lies in its one directory."""
+        aside, data = shlex.quote(self.stanza.aside), shlex.quote(self.cluster.data_directory)
+        output = self.look(f'stat -c %d {aside} "$(dirname {data})" 2>/dev/null; stat -c %d {data} 2>/dev/null\n')
+        if len(set(output.stdout.split())) > 1:
+            hint = f"name a restore_directory beside {self.cluster.data_directory}, or mount one file system for both"
+            message = "moving the restored data would be a copy while nothing serves"
+            limit = "the file system of the data directory and of what holds it"
+            raise MemberRefused(Refusal("other_file_system", self.stanza.aside, limit, message, hint))
+        if self.is_there(self.stanza.tablespaces):
+            hint = "restore it by hand: pgbackrest restore with a --tablespace-map for each of them"
+            message = "tablespaces are proven beside the data and not put in place"
+            raise MemberRefused(Refusal("tablespaces", self.stanza.tablespaces, "none", message, hint))
+
+    def _same_kind(self, noted: Mapping[str, Any]) -> None:
+        """A swap that was cut off is ended by what began it: the one keeps what was there, the other found nothing."""
+        begun = noted.get("as", Swapper.state) if noted["phase"] == "swapping" else self.state
+        if begun != self.state:
+            message = f"a swap on {self.cluster.member} was cut off"
+            raise MemberRefused(Refusal("swap_cut_off", begun, self.state, message, "run the verb as it was begun"))
+
+    def told_of(self, _proven: Mapping[str, Any]) -> dict[str, Any]:
+        """What else an operator must know of the result."""
+        return {"kept": self.stanza.kept}
+
+    def would_lose(self, loss: Mapping[str, Any]) -> str:
+        """What the typed word is for: seconds, and the tables whose number of rows changes."""
+        tables = [f"{e['database']} {e['table']} {e['now']} -> {e['restored']}" for e in loss.get("tables") or ()]
+        rows = f", rows of {'; '.join(tables[:5])}" if tables else ""
+        more = f" and of {len(tables) - 5} more tables" if len(tables) > 5 else ""
+        since = "an unknown time" if loss.get("seconds") is None else f"{loss['seconds']:.0f} s"
+        return f"{self.cluster.member} would lose what was written in the last {since}{rows}{more}"
+
+    def make_way(self, seconds: float) -> list[str]:
+        """Stop the primary for good, and the evidence that it is; from here on its data may be moved."""
+        if not self.is_there(f"{self.cluster.data_directory}/PG_VERSION"):
+            hint = "where no member has data: restore_mode=rebuild"
+            message = f"{self.cluster.member} has no data that could be replaced"
+            raise MemberRefused(Refusal("nothing_to_replace", "no PG_VERSION", "the primary's data", message, hint))
+        self._nothing_kept()
+        self._held()
+        self._freeze(seconds)
+        return [str(self._fenced(seconds))]
 
     def _held(self) -> None:
         """Comparing every row may take long: what nobody took meanwhile is held anew before the next step."""
@@ -97,22 +153,8 @@ class Swapper(Restorer):
         }
 
     def loss(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Rows by table that the running primary has and the restored data has not (or the other way round)."""
-        listed = self.look(act.psql(self.cluster, prove.DATABASES, 10)).stdout
-        databases = (observe.json_of(listed) or {}).get("databases")
-        if databases is None:
-            return {"known": False, "why": "the primary does not answer, so nobody can compare"}
-        text = prove.questions(databases, (), None, None)
-        output = self.look(act.psql(self.cluster, text, READ_SECONDS), READ_SECONDS + 5)
-        now = prove.shown(read.sections(output.stdout), (), output.stderr.strip()[-300:])
-        tables = []
-        for database in sorted({*now.counts, *result["counts"]}):
-            have, get = now.counts.get(database, {}), result["counts"].get(database, {})
-            for table in sorted({*have, *get}):
-                if have.get(table) != get.get(table):
-                    entry = {"database": database, "table": table, "now": have.get(table), "restored": get.get(table)}
-                    tables.append(entry)
-        return {"known": not now.error, "why": now.error, "tables": tables, "target": result["target"]}
+        """What the swap would lose."""
+        return contents.compared(self, result)
 
     def _nothing_kept(self) -> None:
         if self.is_there(self.stanza.kept):
@@ -126,32 +168,34 @@ class Swapper(Restorer):
             self.stopped(None, seconds)
         except MemberError as error:
             if error.reason != "unclean_stop":
+                self.serve_again(seconds)
                 raise
 
-    def _swap(self, seconds: float) -> None:
-        """Move the directories, each move only where it is still to be done, then start; put all back if that fails."""
-        user, data = self.cluster.as_user, self.cluster.data_directory
-        there = {path: user(["/usr/bin/test", "-e", path]) for path in (data, self.stanza.kept, self.stanza.aside)}
-        keep = user(["/usr/bin/mv", "-T", data, self.stanza.kept])
-        swap = user(["/usr/bin/mv", "-T", self.stanza.aside, data])
-        begin = self.cluster.as_root(["/usr/bin/systemctl", "start", self.cluster.unit])
-        unmask = self.cluster.as_root(["/usr/bin/systemctl", "unmask", self.cluster.unit])
-        script = f"""
-! {act.running(self.cluster)} || exit 0
-{there[self.stanza.kept]} </dev/null || {keep} </dev/null || {{ echo "@@failed keep"; exit 1; }}
-if {there[self.stanza.aside]} </dev/null; then
-  {swap} </dev/null || {{ echo "@@failed swap"; exit 1; }}
-fi
-{self._production_settings()}
-{unmask} >/dev/null 2>&1 </dev/null
-timeout -k 1 {seconds:g} {begin} </dev/null || {{ echo "@@failed start"; exit 1; }}
-"""
+    def _fenced(self, seconds: float) -> Evidence:
+        """What a fence on the machine reads back as well: the stop's own word proves nothing. Else it serves again."""
+        unit, data = self.cluster.unit, self.cluster.data_directory
+        runs = f"if {act.running(self.cluster)}; then echo server=a; else echo server=no; fi"
+        masked = f"echo unit=$(systemctl show -p LoadState --value {shlex.quote(unit)})"
+        said = observe.pairs(self.look(f"{masked}\n{runs}\n").stdout)
+        text = f"{unit} is {said.get('unit') or 'unknown'}, {said.get('server', 'maybe a')} server runs on {data}"
+        if (said.get("unit"), said.get("server")) == ("masked", "no"):
+            return Evidence(self.cluster.member, "restore", "stopped", 3, True, 3, text, time.time())
+        self.serve_again(seconds)
+        raise MemberError(f"{self.cluster.member} is not fenced and serves as before: {text}", "not_fenced")
+
+    def _swap(self, noted: Mapping[str, Any], seconds: float) -> None:
+        """Move the directories, then start; put all back if that fails."""
+        ended = noted["result"].get("ended", noted["target"] == "latest")
         try:
-            self.act(script, seconds + 30)
+            self.act(swap_script.in_place(self.stanza, self.moved_away(), ended, seconds), seconds + 30)
         except MemberError:
-            if not self._promoted():
+            if self.is_there(self.stanza.aside) or not self._promoted():
                 self._put_back(seconds)
                 raise
+
+    def moved_away(self) -> str:
+        """Shell text that keeps what was there, where that is still to be done."""
+        return swap_script.keep(self.stanza)
 
     def _promoted(self) -> bool:
         """It took writes already, however its start ended: from here on nothing goes back."""
@@ -159,44 +203,15 @@ timeout -k 1 {seconds:g} {begin} </dev/null || {{ echo "@@failed start"; exit 1;
         state = observe.json_of(self.look(ask).stdout)
         return state is not None and not state["recovery"]
 
-    def _production_settings(self) -> str:
-        """It archives again, fetches the log like the production cluster, and is promoted where it stopped.
-
-        Nobody has to confirm its commits: whoever did follows the data that is replaced.
-        """
-        auto = self.cluster.recovery_settings()
-        clean = self.cluster.as_user(self.stanza.clean_for_start(auto))
-        fetch = " ".join([*self.stanza.pgbackrest("archive-get", "%f"), '"%p"'])
-        lines = f"restore_command = '{fetch}'\nrecovery_target_action = 'promote'\n"
-        lines += "synchronous_standby_names = ''\n"
-        tee = self.cluster.as_user(["/usr/bin/tee", "-a", auto])
-        failed = '{ echo "@@failed settings"; exit 1; }'
-        return f"{clean} </dev/null && printf '%s' {shlex.quote(lines)} | {tee} >/dev/null || {failed}"
-
-    def _settled(self) -> str:
-        """What only the recovery needed is taken out again: a replica cloned from here would stop at the old target."""
-        auto = self.cluster.recovery_settings()
-        clean = self.cluster.as_user(self.stanza.clean_after_start(auto))
-        reload = act.psql(self.cluster, "checkpoint; select pg_reload_conf();", 120, "reload")
-        return f'{clean} </dev/null || {{ echo "@@failed settings"; exit 1; }}\n{reload}\n'
-
     def _put_back(self, seconds: float) -> None:
-        """The old data serves again; the restored one is where it was."""
-        user, data = self.cluster.as_user, self.cluster.data_directory
-        stop = self.cluster.as_root(["/usr/bin/systemctl", "stop", self.cluster.unit])
-        there = user(["/usr/bin/test", "-e", self.stanza.kept])
-        self.act(
-            f"""
-{stop} >/dev/null 2>&1 </dev/null
-if {there} </dev/null; then
-  {user(["/usr/bin/mv", "-T", data, self.stanza.aside])} </dev/null
-  {user(["/usr/bin/mv", "-T", self.stanza.kept, data])} </dev/null || {{ echo "@@failed put_back"; exit 1; }}
-fi
-""",
-            60,
-        )
+        """What was there before is there again; the restored data is where it was."""
+        self.act(swap_script.put_back(self.stanza), 60)
         noted = self.ask().restore or {}
         self.act(self.note("restore", json.dumps({**noted, "phase": "proven"})))
+        self.serve_again(seconds)
+
+    def serve_again(self, seconds: float) -> None:
+        """The old data serves again."""
         self._run(act.start_again(self.service, self.lease, self.cluster, seconds), seconds + 10)
 
     def _serving(self, seconds: float) -> dict[str, Any]:
@@ -208,23 +223,21 @@ fi
             if state is not None and not state["recovery"]:
                 return state
             if time.monotonic() > deadline:
-                message = (
-                    f"{self.cluster.member} was started on the restored data and is no primary after {seconds:g} s"
-                )
+                message = f"{self.cluster.member} runs on the restored data and is no primary after {seconds:g} s"
                 raise MemberError(f"{message}; look at its log, then run the verb again", "not_promoted")
             time.sleep(LONG_WORK_POLL_SECONDS)
 
     def _same_as_proven(self, noted: Mapping[str, Any]) -> None:
         """What serves now holds what was proven. Clients write already, so only what is fewer is wrong."""
-        difference = self.loss(noted["result"])
+        difference = contents.compared(self, noted["result"])
         fewer = [each for each in difference.get("tables") or () if (each["now"] or 0) < (each["restored"] or 0)]
-        if fewer:
-            raise MemberError(
-                f"{self.cluster.member} serves and does not hold what was proven: {fewer[:5]}", "not_equal"
-            )
+        if fewer or not difference["known"]:
+            found = fewer[:5] or f"nobody could compare: {difference['why']}"
+            raise MemberError(f"{self.cluster.member} serves and does not hold what was proven: {found}", "not_equal")
 
     def released(self, confirm: str | None) -> dict[str, Any]:
         """Delete the data that a restore in place kept."""
+        self._swap_ended(self.ask().restore or {})
         present = self.is_there(self.stanza.kept)
         result = {"changed": present, "state": "released", "kept": self.stanza.kept}
         if not present or self.check_mode:
@@ -233,8 +246,5 @@ fi
             hint = f"add -e confirm={self.service}: it cannot be brought back"
             refusal = Refusal("not_confirmed", confirm or "nothing typed", self.service, "data would be deleted", hint)
             raise MemberRefused(refusal)
-        remove = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.kept])
-        again = self.cluster.as_user(["/usr/bin/rm", "-rf", self.stanza.run_directory])
-        failed = '{ echo "@@failed remove"; exit 1; }'
-        self.act(f'{remove} </dev/null && {again} </dev/null || {failed}\nrm -f "$state/restore"\n', 600)
+        self.act(swap_script.release(self.stanza), 600)
         return result

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.errors import
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import in_use, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.tail import Tail
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import Row
-from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running, mark_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import is_running
 
 #: Run, never imported here: what it needs takes a tenth of a second that a failover would wait for.
 CLIENT = str(Path(__file__).with_name("client.py"))
@@ -41,13 +40,6 @@ _HINTS = {
     "connect_refused": "check address, port, role, password and pg_hba.conf",
     "connect_timeout": "check that the controller reaches the address",
 }
-
-
-def controller() -> tuple[int, str]:
-    """The process that a client must not outlive, with its mark: Ansible's main process, as its workers see it."""
-    parent = multiprocessing.parent_process()
-    pid = os.getpid() if parent is None or parent.pid is None else parent.pid
-    return pid, mark_of(pid) or ""
 
 
 def start(config: Config, minimum_rows: int, timeout: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.canary.record import
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import LedgerError, parse_time
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.measurement import Fenced
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.outage import Expected
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import controller
 
 if TYPE_CHECKING:
     from ansible_collections.continuity.dr.plugins.plugin_utils.canary.table import Table
@@ -69,7 +70,7 @@ def _make(table: Table, statements: list[str]) -> None:
 
 
 def _started(args: Arguments, check_mode: bool) -> dict[str, Any]:
-    watch_pid, watch_mark = control.controller()
+    watch_pid, watch_mark = controller()
     config = checked(
         Config(
             service=args["service"],

@@ -41,14 +41,17 @@ def _of_copy(copy: Repository, schedule: Schedule, now: float, within: float | N
     newest = copy.newest
     if newest is None:
         return [_problem("no_backup", "none", "a usable backup", f"{name} holds none", "run the verb backup")]
-    told, age = [], max(now - newest.stopped, 0.0)
+    # One from the future, by a clock that ran ahead, keeps every later one from being due
+    told, age = [], abs(now - newest.stopped)
     if age > schedule.shortest:
         message = f"the newest backup of {name} is overdue"
         told.append(_problem("backup_overdue", _text(age), _text(schedule.shortest), message, "run the verb backup"))
     told += _of_archive(copy, newest, schedule, now, within)
     every = schedule.verify_every
-    if every is not None and (copy.proven is None or now - copy.proven > every):
-        measured = "never" if copy.proven is None else f"{_text(now - copy.proven)} ago"
+    # A clock that ran ahead must not prove a restore for years
+    if every is not None and (copy.proven is None or abs(now - copy.proven) > every):
+        measured = "never" if copy.proven is None else f"{_text(abs(now - copy.proven))} "
+        measured += "" if copy.proven is None else "ago" if copy.proven < now else "from now"
         message = f"no restore from {name} was proven in time: a backup that was never restored is a hope"
         told.append(_problem("restore_unproven", measured, f"every {_text(every)}", message, "run the verb restore"))
     return told

@@ -10,18 +10,38 @@ way, a decision never leaves two primaries, and deciding again on the state it a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing, holding, lineage, loss, rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import (
+    explain,
+    failover_rules,
+    fencing,
+    holding,
+    lineage,
+    promotion_rules,
+    rejoin_rules,
+    rules,
+    switchover_rules,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
     Observation,
     Refusal,
     Request,
     Step,
-    StepName,
 )
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View, attached_as
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.steps import (
+    bring_back,
+    claim_and_leases,
+    coming_back,
+    lower_ttl,
+    point,
+    reachable,
+    released_by_hand,
+    restore_ttl,
+    step_members,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 
 def decide(view: View, request: Request) -> Decision:
@@ -52,58 +72,76 @@ def _leaves_nothing(view: View, request: Request) -> bool:
     left = request.source_site
     if left is None or left in view.sites_of_primary():
         return False
+    # What was cut off may have moved it away, and still holds it, or holds the new primary down
+    if holding.own(view, request) or any(observed.half_fenced for observed in view.observed.values()):
+        return False
     told = view.primaries or (view.endpoints and all(endpoint.reachable for endpoint in view.endpoints))
     return bool(told) or left not in view.service.sites.values()
 
 
 def _switchover(view: View, request: Request) -> Decision:
+    if request.prepare:
+        return _prepare(view, request)
     target = view.target(request)
     if target is None:
-        return _decision(view, request, None, (), rules.no_target(view, request))
+        return _decision(view, request, None, (), promotion_rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view, request)]
     # A silent member that may have been promoted since makes the one that stopped cleanly an earlier primary
     stopped = None if fencing.may_be_primary(view, target) else view.cleanly_stopped(target)
     primary = view.primary or stopped
     if view.primary is target:
         return _finish(view, request, target, refused, rejoin=True)
-    refused += rules.switchover(view, request, primary, target)
+    refused += switchover_rules.unmet(view, request, primary, target)
     # Beside the primary nobody may be able to take writes either, not even a member that is down for repair
     idle = [o for o in view.others(target) if o is not primary and o.reachable and not o.stays_replica]
     moved = [Step("demote", primary.member), Step("promote", target.member)] if primary else []
     returning = [Step("rejoin", other.member) for other in view.others(target) if other.reachable]
     fences: list[Step] = [Step("fence", other.member) for other in idle]
-    steps = [*_leases(view), *fences, *moved, *_point(view), *returning, Step("verify", target.member)]
+    before = [*claim_and_leases(view), *(lower_ttl(view) if primary else []), *fences]
+    steps = [*before, *moved, *point(view), *returning, Step("verify", target.member)]
     return _decision(view, request, target, steps, refused, old=primary)
+
+
+def _prepare(view: View, request: Request) -> Decision:
+    """Only the time to live, so that a later move finds no old answer in any cache."""
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request)]
+    primary = view.primary
+    if primary is None:
+        refused += [] if view.primaries else [switchover_rules.no_primary()]
+        return _decision(view, request, None, (), refused)
+    left = lower_ttl(view) or holding.own(view, request)
+    steps = [*claim_and_leases(view), Step("lower_ttl"), Step("verify", primary.member)] if left else []
+    return _decision(view, request, primary, steps, refused)
 
 
 def _failover(view: View, request: Request) -> Decision:
     target = view.target(request)
     if target is None:
-        return _decision(view, request, None, (), rules.no_target(view, request))
+        return _decision(view, request, None, (), promotion_rules.no_target(view, request))
     refused = [*rules.endpoints(view, request), *rules.one_primary(view, request)]
     if view.primary is target:
         return _finish(view, request, target, refused, rejoin=False)
-    refused += rules.failover(view, request, target)
+    refused += failover_rules.unmet(view, request, target)
     lost = [other for other in fencing.may_be_primary(view, target) if fencing.usable(view, other)]
     here = [other for other in view.others(target) if other.reachable and not other.stays_replica]
     fences: list[Step] = [Step("fence", other.member) for other in view.others(target) if other in [*here, *lost]]
-    promoted = [*fences, Step("promote", target.member), *_point(view)]
+    promoted = [*fences, Step("promote", target.member), *point(view)]
     siblings = [Step("rejoin", other.member) for other in view.others(target) if other.stays_replica]
-    steps = [*_leases(view), *promoted, *siblings, Step("verify", target.member)]
+    steps = [*claim_and_leases(view), *promoted, *siblings, Step("verify", target.member)]
     return _decision(view, request, target, steps, refused, old=view.old_primary(target))
 
 
 def _rejoin(view: View, request: Request) -> Decision:
-    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request), *rules.rejoin(view)]
+    refused = [*rules.endpoints(view, request), *rules.one_primary(view, request), *rejoin_rules.unmet(view)]
     primary = view.primary
     if primary is None:
         return _decision(view, request, None, (), refused)
     missing = view.not_following(primary)
-    returning = [Step("rejoin", other.member) for other in missing if other.reachable]
+    returning = bring_back(view, primary)
     # One without power comes back with its database held down, and rejoins in the next run, which can see it
     returning += [Step("release", other.member) for other in missing if fencing.switched_off(view, other)]
-    left = returning or holding.own(view, request)
-    steps = [*_leases(view), *returning, Step("verify", primary.member)] if left else []
+    left = returning or primary.half_fenced or holding.own(view, request)
+    steps = [*claim_and_leases(view), *returning, Step("verify", primary.member)] if left else []
     return _decision(view, request, primary, steps, refused)
 
 
@@ -113,9 +151,9 @@ def _assess(view: View, request: Request) -> Decision:
     refused += holding.leases(view, request)
     target = view.target(request)
     if target is None:
-        refused += rules.no_target(view, request)
+        refused += promotion_rules.no_target(view, request)
     elif view.primary is not target:
-        refused += rules.switchover(view, request, view.primary, target)
+        refused += switchover_rules.unmet(view, request, view.primary, target)
     return _decision(view, request, target, (), refused, old=view.primary)
 
 
@@ -126,38 +164,19 @@ def _finish(view: View, request: Request, target: Observation, refused: list[Ref
     """
     held = holding.own(view, request)
     clients_move = not view.reachable_endpoints_hold(target.address)
-    left = _point(view) if clients_move or held else []
+    left = point(view) if clients_move or held else []
     if clients_move and not lineage.is_newest(view, target):
         # Clients follow the record: as for a promotion, nobody else may take writes, and who gives no answer may
         refused += [*fencing.sightings(view, target), *fencing.unfenced(view, request, target)]
         silent = [o for o in fencing.may_be_primary(view, target) if fencing.usable(view, o)]
         left = [*[Step("fence", other.member) for other in silent], *left]
     if rejoin:
-        left += [Step("rejoin", other.member) for other in view.not_following(target) if other.reachable]
+        left += [*([] if left else restore_ttl(view)), *bring_back(view, target)]
     elif view.service.has_fence:
-        left = [*[Step("fence", other.member) for other in _released_by_hand(view, target)], *left]
-    steps = [*_leases(view), *left, Step("verify", target.member)] if left or held else []
+        left = [*[Step("fence", other.member) for other in released_by_hand(view, target)], *left]
+    unfinished = left or held or target.half_fenced
+    steps = [*claim_and_leases(view), *left, Step("verify", target.member)] if unfinished else []
     return _decision(view, request, target, steps, refused)
-
-
-def _released_by_hand(view: View, target: Observation) -> list[Observation]:
-    """Stopped members whose next start would be a second primary."""
-    stopped = [other for other in view.others(target) if other.reachable and not other.running]
-    return [other for other in stopped if other.fenced is False and other.comes_back_as == "primary"]
-
-
-def _leases(view: View) -> list[Step]:
-    """The claim first, then a lease on every member that answers, always in the same order."""
-    return [Step("claim"), *[Step("lease", member) for member in _reachable(view)]]
-
-
-def _reachable(view: View) -> list[str]:
-    return sorted(observed.member for observed in view.observed.values() if observed.reachable)
-
-
-def _point(view: View) -> list[Step]:
-    """An endpoint that cannot be reached (waived) is not switched; the next run finds it and does."""
-    return [Step("point")] if any(endpoint.reachable for endpoint in view.endpoints) else []
 
 
 def _decision(
@@ -176,6 +195,8 @@ def _decision(
     refusals += [*_reason(waivers, request)]
     risky = (fencing.UNFENCED, lineage.STALE)
     refusals += fencing.confirmation(request, [waiver.rule for waiver in waivers if waiver.rule in risky])
+    if refusals or request.verb == "assess":
+        refusals += [refusal for refusal in rules.told(view) if refusal not in refusals]
     steps = () if refusals else steps
     return Decision(
         service=view.service.name,
@@ -183,17 +204,20 @@ def _decision(
         steps=steps,
         refusals=tuple(refusals),
         waivers=tuple(waivers),
-        evidence=tuple(_evidence(view, request, target)),
+        evidence=tuple(explain.evidence(view, request, target)),
         from_member=old.member if old else None,
         to_member=target.member if target else None,
         from_site=old.site if old else None,
         to_site=target.site if target else None,
-        redundancy=_redundancy(view, request, view.primary if request.verb == "assess" or refusals else target, steps),
-        degraded=() if steps or refusals else tuple(_degraded(view, request)),
+        redundancy=explain.redundancy(
+            view, request, view.primary if request.verb == "assess" or refusals else target, steps
+        ),
+        caches=() if refusals else tuple(explain.caches(view, request, steps)),
+        degraded=() if steps or refusals else tuple(explain.degraded(view, request)),
         epoch=view.epoch + 1,
         fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},
-        releases={name: fencing.releasable(view, view.observed[name]) for name in _coming_back(steps)},
-        gives_back=tuple(_reachable(view)) if holding.gives_back(view, request) else (),
+        releases={name: fencing.releasable(view, view.observed[name]) for name in coming_back(steps)},
+        gives_back=tuple(reachable(view)) if holding.gives_back(view, request) else (),
         min_level=view.service.min_level,
     )
 
@@ -215,66 +239,6 @@ def _reason(waivers: list[Refusal], request: Request) -> Iterator[Refusal]:
         )
 
 
-def _evidence(view: View, request: Request, target: Observation | None) -> Iterator[str]:
-    for observed in sorted(view.observed.values(), key=lambda o: o.member):
-        yield rules.describe(observed)
-    # That nothing keeps a member from serving which is to serve is no news
-    told = (evidence for said in view.evidence.values() for evidence in said if evidence.state != "open")
-    yield from map(str, told)
-    if target is not None and request.verb == "failover" and view.primary is not target:
-        yield from fencing.words(view, request, target)
-    if target is not None and view.primary is not target:
-        if request.verb == "failover":
-            yield loss.describe(view, request, target)
-        elif view.primary is not None:
-            yield loss.describe_now(view.primary, target)
-
-
-def _redundancy(view: View, request: Request, target: Observation | None, steps: Iterable[Step]) -> str:
-    """What is missing once the steps are done, and what brings it back."""
-    if target is None:
-        return ""
-    back = step_members(steps, "rejoin")
-    off = step_members(steps, "release")
-    missing = [other for other in view.not_following(target) if other.member not in back]
-    silent = [other.member for other in missing if not other.reachable and other.member not in off]
-    now = {name: " (cannot be reached)" for name in silent} | {name: " (switched on, held down)" for name in off}
-    names = [other.member + now.get(other.member, "") for other in missing]
-    said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
-    if silent:
-        said = [f"{said[0]} when it can be reached"]
-    held_down = {*back, *step_members(steps, "fence")}
-    loose = [other.member for other in _released_by_hand(view, target) if other.member not in held_down]
-    if loose and target.is_primary:
-        said += [f"not fenced: {', '.join(loose)}, whose next start would be a second primary"]
-    modes = {other.member: target.followers.get(other.member, "") for other in view.others(target)}
-    unproven = [f"{member} is {mode}" for member, mode in modes.items() if mode != attached_as(mode)]
-    if unproven and view.service.rpo_seconds == 0:
-        said += [f"not proven to lose nothing: {', '.join(unproven)}"]
-    unasked = _unasked(view, request)
-    if unasked:
-        said += [f"not switched: {', '.join(unasked)}; next: run {request.verb} again when its name server answers"]
-    return "; ".join(said)
-
-
-def _unasked(view: View, request: Request) -> list[str]:
-    """Endpoints of a move that cannot be reached: nobody knows where they send clients."""
-    moves = request.verb in ("switchover", "failover", "failback")
-    return [endpoint.name for endpoint in view.endpoints if moves and not endpoint.reachable]
-
-
-def _degraded(view: View, request: Request) -> Iterator[Mapping[str, str]]:
-    """Without a step no task can find it: a run that repeats a degraded one would pass."""
-    if unasked := ", ".join(_unasked(view, request)):
-        message = f"{unasked} could not be asked and was not switched; run the verb again when it answers"
-        yield {"name": "endpoint_not_switched", "message": message}
-
-
-def _coming_back(steps: Iterable[Step]) -> list[str]:
-    """Members whose fences are lifted: they are replicas again, or held down by something else."""
-    return [*step_members(steps, "rejoin"), *step_members(steps, "release")]
-
-
 def exercise(baseline: Decision) -> Decision:
     """What a drill may begin with: the baseline, refused where there is no primary to move away or it is there already.
 
@@ -290,8 +254,3 @@ def exercise(baseline: Decision) -> Decision:
         "name the services with -e scope=..., and a target_site where they are not",
     )
     return dataclasses.replace(baseline, refusals=(refusal,))
-
-
-def step_members(steps: Iterable[Step], name: StepName) -> list[str]:
-    """The members a step is to be done at, in order."""
-    return [step.member for step in steps if step.name == name and step.member is not None]

@@ -23,9 +23,12 @@ _TIMED_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
 
 
 def may_be_primary(view: View, target: Observation) -> list[Observation]:
-    """Members that give no answer and may take writes: all that anything names; where nothing names one, every one."""
+    """Members that give no answer and may take writes: all that anything names; where nothing names one, every one.
+
+    One that is named and follows now is not the primary, and no sign that those out of sight are none.
+    """
     others = view.others(target)
-    named = view.named_primaries() & {other.member for other in others}
+    named = view.named_primaries() & {other.member for other in others if not other.stays_replica}
     return [o for o in others if not o.reachable and (not named or o.member in named)]
 
 
@@ -74,7 +77,7 @@ def confirmed(request: Request) -> bool:
     if request.confirm == request.run_id:
         return True
     named = _TIMED_RUN.fullmatch(request.confirm)
-    if named is None:
+    if named is None or not request.confirm_kept:
         return False
     try:
         begun = datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
@@ -142,7 +145,7 @@ def confirmation(request: Request, waived: Sequence[str]) -> Iterator[Refusal]:
         yield Refusal(
             "confirmation_missing",
             request.confirm or "none",
-            "the id of this run, or of one that was refused within the hour",
+            "the id of this run, or of one that was refused within the hour and is kept here",
             f"{', '.join(waived)} is waived, and nobody typed which run they mean",
             f"look that the old primary is off, then add -e confirm={request.run_id}",
         )

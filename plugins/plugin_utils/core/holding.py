@@ -43,11 +43,12 @@ def leases(view: View, request: Request) -> Iterator[Refusal]:
 def own(view: View, request: Request) -> bool:
     """Whether this run, from before it was cut off, still holds what it can give back.
 
-    While a member gives no answer nothing is taken from what may only sleep there: that ends by itself.
+    While a member gives no answer nothing is taken from what may only sleep there: that ends by itself. Nothing sleeps
+    where a fence proves that the member is out of the way.
     """
     claims = [endpoint.claim_run for endpoint in view.endpoints if endpoint.claim_seconds_left > 0]
     held = [*claims, *((observed.lease or {}).get("run") for observed in _alive(view))]
-    return request.run_id in held and all(observed.reachable for observed in view.observed.values())
+    return request.run_id in held and all(o.reachable or _proven_away(view, o) for o in view.observed.values())
 
 
 def gives_back(view: View, request: Request) -> bool:
@@ -129,11 +130,15 @@ def _held(view: View, request: Request) -> list[Observation]:
     return [o for o in _alive(view) if (o.lease or {}).get("run") not in (None, "", request.run_id)]
 
 
+def _proven_away(view: View, observed: Observation) -> bool:
+    return any(e.proves(max(1, view.service.min_level)) for e in view.evidence.get(observed.member, ()))
+
+
 def _out_of_the_way(
     view: View, request: Request, observed: Observation, target: Observation | None, steps: Iterable[Step]
 ) -> bool:
     """A fence proved it, will have to before anything is promoted, or the operator gave their word for this member."""
-    if any(evidence.proves(max(1, view.service.min_level)) for evidence in view.evidence.get(observed.member, ())):
+    if _proven_away(view, observed):
         return True
     if any(step.name == "fence" and step.member == observed.member for step in steps):
         return True

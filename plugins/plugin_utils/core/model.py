@@ -16,10 +16,28 @@ from typing import Any, Literal, cast
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import DEFAULT_MIN_LEVEL
 
 Role = Literal["primary", "replica", "none", "unknown"]
-StepName = Literal["claim", "lease", "demote", "fence", "promote", "point", "rejoin", "release", "protect", "verify"]
+StepName = Literal[
+    "claim",
+    "lease",
+    "lower_ttl",
+    "demote",
+    "fence",
+    "promote",
+    "point",
+    "restore_ttl",
+    "rejoin",
+    "release",
+    "protect",
+    "verify",
+]
 
 #: In `Problem.blocks`: whichever member has it, and whatever was asked for.
 EVERY_VERB = "every verb"
+
+#: In `Problem.blocks`: assess tells it, and so does every verb that is refused, which it may explain.
+TOLD = "assess"
+#: The rule of a `Problem`: the member runs and would not start again. What was to stop it was cut off after its mask.
+HALF_FENCED = "half_fenced"
 
 #: Rules an operator may waive by name, each with what the waiver gives up. Nothing else can be waived.
 WAIVABLE: Mapping[str, str] = {
@@ -42,6 +60,7 @@ FIXED_RULES: frozenset[str] = frozenset(
         "endpoint_elsewhere",
         "endpoint_problem",
         "fence_mismatch",
+        HALF_FENCED,
         "holder_alive",
         "holder_unproven",
         "lag_over_rpo",
@@ -143,6 +162,11 @@ class Observation:
         """It follows, and no promotion was sent to it that may yet come: such a one ends only with the server."""
         return self.is_replica and not self.engine.get("promoting")
 
+    @property
+    def half_fenced(self) -> bool:
+        """It runs, and a reboot would end that: a fence, or a freeze, was cut off between its mask and its stop."""
+        return any(problem.rule == HALF_FENCED for problem in self.problems)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Observation:
         """Read what an engine's observe returned; unknown keys are refused by the constructor."""
@@ -166,6 +190,12 @@ class EndpointView:
     problem: str = ""
     #: the last move of the record, as its claim tells: {"time", "run_id"}; it outlives every member
     moved: Mapping[str, Any] | None = None
+    #: for how many seconds clients may keep an answer; and what the plan wants: normally, and around a planned move
+    ttl: int | None = None
+    planned_ttl: int | None = None
+    move_ttl: int | None = None
+    #: for so long somebody may still hold an answer with a longer one, which was lowered before
+    cached_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -195,10 +225,14 @@ class Request:
     outage_started: float | None = None
     #: the run that the operator typed to stand by their word about a fence
     confirm: str | None = None
+    #: this controller keeps a run of that name: nobody made it up
+    confirm_kept: bool = False
     #: the run that the operator typed as gone for good: what it holds is taken from it
     break_lease: str | None = None
     #: the run broke the service itself, to exercise what follows
     drill: bool = False
+    #: only what makes the move cheap an hour later, not the move
+    prepare: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,6 +297,8 @@ class Decision:
     to_site: str | None = None
     #: what the service can fall back on once the steps are done, and the command that restores the rest
     redundancy: str = ""
+    #: for how long clients may be sent to the old address after the move, and how to shorten that
+    caches: tuple[str, ...] = ()
     #: where nothing is left to do: what could not be done all the same, as the report takes it: {"name", "message"}
     degraded: tuple[Mapping[str, str], ...] = ()
     epoch: int = 0

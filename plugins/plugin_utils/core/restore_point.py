@@ -13,8 +13,8 @@ from typing import Literal
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Archive, Backup, Repository, gaps
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
 
-TargetKind = Literal["latest", "time", "lsn", "name"]
-ALLOWED = "latest, a time with its zone (2026-11-22T02:10:00Z), lsn=0/16B3748 or name=<restore point>"
+TargetKind = Literal["latest", "last_clean", "time", "lsn", "name"]
+ALLOWED = "latest, last_clean, a time with its zone (2026-11-22T02:10:00Z), lsn=0/16B3748 or name=<restore point>"
 
 #: Repositories keep whole seconds: what is noted as 7 may have happened until 8
 CLOCK_SECONDS = 1.0
@@ -34,9 +34,9 @@ class Target:
     at: float | int | None = None
 
     def __str__(self) -> str:
-        return (
-            self.kind if self.kind == "latest" else self.value if self.kind == "time" else f"{self.kind}={self.value}"
-        )
+        if self.kind in ("latest", "last_clean"):
+            return self.kind
+        return self.value if self.kind == "time" else f"{self.kind}={self.value}"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def target_of(text: object) -> Target:
     """
     written = text.isoformat() if isinstance(text, datetime) else str(text).strip()
     kind, equals, value = written.partition("=")
-    if written == "latest":
-        return Target("latest")
+    if written in ("latest", "last_clean"):
+        return Target("latest" if written == "latest" else "last_clean")
     if equals and kind == "lsn" and (match := _LSN.fullmatch(value)):
         return Target("lsn", value.upper(), (int(match["high"], 16) << 32) + int(match["low"], 16))
     if equals and kind == "name" and _NAME.fullmatch(value):
@@ -84,19 +84,19 @@ def choose(
 ) -> Choice | tuple[Refusal, ...]:
     """The first copy in order that can serve the target, or every reason against each of them.
 
+    Of the latest, the copy whose archive goes on for longest: one may have been left behind days ago.
+
     ``timeline``: the branch to follow; None takes the newest one in the copy's archive. ``only``: one copy's key.
     """
     wanted = [each for each in repositories if only is None or each.key == only]
     if not wanted:
         known = ", ".join(str(each.key) for each in repositories) or "none"
         return (Refusal("no_such_repository", str(only), known, "there is no such repository", "name one of them"),)
-    refused: list[Refusal] = []
-    for repository in wanted:
-        found = _from(repository, target, timeline)
-        if isinstance(found, Choice):
-            return found
-        refused.append(found)
-    return tuple(refused)
+    found = [_from(repository, target, timeline) for repository in wanted]
+    choices = [each for each in found if isinstance(each, Choice)]
+    if not choices:
+        return tuple(each for each in found if isinstance(each, Refusal))
+    return choices[0] if target.kind != "latest" else max(choices, key=lambda each: (each.timeline, each.last_segment))
 
 
 def _from(copy: Repository, target: Target, timeline: int | None) -> Choice | Refusal:
@@ -173,6 +173,27 @@ def _end_of(backup: Backup, target: Target) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def at_time(seconds: float) -> Target:
+    """The target of a moment, in seconds since 1970.
+
+    >>> at_time(1795313400.0).value
+    '2026-11-22 02:10:00.000000+00'
+    """
+    return Target("time", datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00"), seconds)
+
+
+def earliest(repositories: Sequence[Repository]) -> float | None:
+    """The first moment that any copy can serve: the end of its oldest backup."""
+    ends = [backup.stopped for each in repositories if each.reachable for backup in each.usable]
+    return min(ends) + CLOCK_SECONDS if ends else None
+
+
+def latest_archived(repositories: Sequence[Repository]) -> float | None:
+    """When the newest log of any copy was archived: no commit in it is younger."""
+    times = [each.archive.newest for each in repositories if each.reachable and each.archive is not None]
+    return max((time for time in times if time is not None), default=None)
 
 
 def between(clean: float, dirty: float, resolution: float) -> float | None:

@@ -33,6 +33,25 @@ def attached_as(mode: str) -> str:
     return mode.partition(",")[0]
 
 
+def describe(observed: Observation) -> str:
+    """One member in one line.
+
+    >>> describe(Observation("db1", "dc1"))
+    'db1 (dc1): unreachable'
+    """
+    if not observed.reachable:
+        state = "unreachable"
+    elif observed.is_primary:
+        state = f"primary, timeline {observed.timeline}"
+    elif observed.is_replica:
+        state = f"replica of {observed.upstream or 'nobody'}, timeline {observed.timeline}"
+    elif observed.fenced:
+        state = "stopped and fenced"
+    else:
+        state = "stopped" if observed.running is False else "does not answer"
+    return f"{observed.member} ({observed.site}): {state}"
+
+
 @dataclass(frozen=True)
 class View:
     """The observations of every member, what the endpoints say, and the last sight of a primary."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 #: Steps that happen at several members; the others happen at one or at none.
@@ -24,8 +24,23 @@ def layout(decision: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = next((s["member"] for s in steps if s["name"] == name), None)
     found["tries"] = _by_fence(decision.get("fences") or {}, found["fence"])
     found["releases"] = _by_fence(decision.get("releases") or {}, [*found["release"], *found["rejoin"]])
-    found["point"] = any(s["name"] == "point" for s in steps)
+    names = {s["name"] for s in steps}
+    found["point"] = "point" in names
+    found["lower_ttl"] = "lower_ttl" in names and found["demote"] is not None
+    found["record"] = _entry_point(names)
     return found
+
+
+def _entry_point(names: Set[str]) -> str:
+    """What is done to the endpoints' records once the primary is where it shall be: an entry point of their role.
+
+    A move leaves the plan's time to live with the new value, so there is nothing to restore behind it.
+    """
+    if "point" in names:
+        return "point"
+    if "restore_ttl" in names:
+        return "restore"
+    return "prepare" if "lower_ttl" in names and "demote" not in names else ""
 
 
 def _by_fence(fences: Mapping[str, Sequence[str]], members: Sequence[str]) -> list[dict[str, str]]:

@@ -30,16 +30,21 @@ def windows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, since in sorted((facts.get("continuity_fenced") or {}).items()):
         addresses = {members[name]["address"], members[name].get("replication_address") or members[name]["address"]}
         found.append({"member": name, "addresses": sorted(addresses), "since": str(since)})
-    served = _served(walk["steps"], facts.get("continuity_outcome") or {})
+    served = _served(walk, facts)
     for one in found:
         if one["member"] == served:
             one.setdefault("until", str(walk["started"]))
     return found
 
 
-def _served(steps: Mapping[str, Any], outcome: Mapping[str, Any]) -> str | None:
-    """Whom the walk has ended with as primary, as far as it is known: undone it is the one that was before."""
-    if outcome.get("state") not in ENDED:
+def _served(walk: Mapping[str, Any], facts: Mapping[str, Any]) -> str | None:
+    """Whom the walk has ended with as primary, as far as it is known: undone it is the one that was before.
+
+    A walk that did not begin, or did not come to its freeze, has changed no primary.
+    """
+    steps, outcome = walk["steps"], facts.get("continuity_outcome") or {}
+    frozen = steps.get("demote") is None or facts.get("service_freezing")
+    if outcome.get("state") not in ENDED or not walk["proceed"] or not frozen:
         return None
     served = steps.get("demote") if outcome.get("undone") else steps.get("promote")
     return None if served is None else str(served)

@@ -92,6 +92,7 @@ def describe(guard: Guard, now: float) -> dict[str, Any]:
         "state": guard.state,
         "until": timestamp(guard.until),
         "seconds_left": round(seconds_until_free(guard, now), 1),
+        "cached_seconds": round(max(0.0, guard.cached - now), 1),
     }
 
 
@@ -211,7 +212,8 @@ class Claims:
     ) -> dict[str, Any]:
         now = self._now()
         own = after if is_own(after, self.claimant.run_id) else None
-        nobody = {"epoch": 0, "run_id": None, "owner": None, "state": None, "until": None, "seconds_left": 0.0}
+        nobody: dict[str, Any] = {"epoch": 0, "run_id": None, "owner": None, "state": None, "until": None}
+        nobody |= {"seconds_left": 0.0, "cached_seconds": 0.0}
         return {
             "changed": changed,
             "status": status,

@@ -55,7 +55,7 @@ def decide_claim(found: Guard | None, claimant: Claimant, now: float) -> ClaimDe
             if claimant.observed_epoch not in (None, found.epoch):
                 return ClaimDecision("stale", None)  # another process of the same run was quicker
             again = found.epoch if claimant.observed_epoch is None else found.epoch + 1
-            return ClaimDecision("adopted", _guard(claimant, again, now))
+            return ClaimDecision("adopted", _guard(claimant, again, now, found))
         if found.run != claimant.run_id:
             if standing(found.until, now) != "expired" and found.run != claimant.break_run:
                 return ClaimDecision("held", None)
@@ -63,7 +63,7 @@ def decide_claim(found: Guard | None, claimant: Claimant, now: float) -> ClaimDe
     if claimant.observed_epoch is not None and (found.epoch if found else 0) != claimant.observed_epoch:
         # Another run claimed and ended in between: what this one decided rests on a service that is no more
         return ClaimDecision("stale", None)
-    return ClaimDecision("claimed", _guard(claimant, epoch, now), taken_over)
+    return ClaimDecision("claimed", _guard(claimant, epoch, now, found), taken_over)
 
 
 def seconds_until_free(found: Guard | None, now: float) -> float:
@@ -106,5 +106,6 @@ def out_of_date(found: Guard | None, claimant: Claimant, name: str) -> Refusal:
     )
 
 
-def _guard(claimant: Claimant, epoch: int, now: float) -> Guard:
-    return Guard(epoch, claimant.run_id, "claimed", int(now + claimant.seconds), claimant.owner)
+def _guard(claimant: Claimant, epoch: int, now: float, found: Guard | None) -> Guard:
+    cached = found.cached if found and found.cached > now else 0  # what resolvers hold does not depend on who claims
+    return Guard(epoch, claimant.run_id, "claimed", int(now + claimant.seconds), claimant.owner, cached)

@@ -33,7 +33,11 @@ RCODES = {
 }
 TSIG_ERRORS = {
     16: ("tsig_badsig", "{server} says the signature is wrong: the secret of key {key} differs from the server's"),
-    17: ("tsig_badkey", "{server} does not know the key {key} with this algorithm: compare name and algorithm"),
+    17: (
+        "tsig_badkey",
+        "{server} does not accept the key {key} with this algorithm: it does not know it, or (Knot DNS says the same) "
+        "the key may not do this. Compare name and algorithm, then what the key may change",
+    ),
     18: ("tsig_badtime", "{server} refused the time of the message"),
     22: ("tsig_badsig", "{server} refused a shortened signature of key {key}"),
 }

@@ -4,6 +4,9 @@
 
 ``epoch=7 run=20261122T031500Z-3f9a state=claimed until=2026-11-22T03:17:00Z owner=user@host``
 
+Where the record's time to live was lowered ahead of a move, ``cached=2026-11-22T04:15:00Z`` follows: until then
+resolvers may hold an answer with the longer one. Later claims carry it on; the move of the record ends it.
+
 The epoch grows with every claim by another run and never goes down. Whoever writes the guard does so by
 compare-and-swap on the exact text read, so of two writers the name server lets one pass.
 """
@@ -27,7 +30,8 @@ MARGIN_SECONDS = 30.0
 #: A guard is read at the authoritative server only; a short life keeps caches from showing an old one.
 GUARD_TTL_SECONDS = 5
 
-#: One TXT string holds 255 bytes; the fixed part of a guard takes less than 120 of them.
+#: One TXT string holds 255 bytes; a guard takes 103 of them at most, beside its run and its owner.
+OWNER_LENGTH = 88
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 #: Printable, without what the guard or the zone file gives a meaning to: space, quote, backslash, equals sign.
 OWNER = re.compile(r"[!#-<>-\[\]-~]{1,100}", re.ASCII)
@@ -48,6 +52,8 @@ class Guard:
     state: State
     until: int
     owner: str
+    #: until when resolvers may hold an answer with a longer time to live than the record's present one; 0: not known
+    cached: int = 0
 
     def text(self) -> str:
         """The TXT string.
@@ -55,11 +61,13 @@ class Guard:
         >>> Guard(7, "r-1", "claimed", 0, "me@here").text()
         'epoch=7 run=r-1 state=claimed until=1970-01-01T00:00:00Z owner=me@here'
         """
-        return f"epoch={self.epoch} run={self.run} state={self.state} until={timestamp(self.until)} owner={self.owner}"
+        cached = f" cached={timestamp(self.cached)}" if self.cached else ""
+        until = timestamp(self.until)
+        return f"epoch={self.epoch} run={self.run} state={self.state} until={until} owner={self.owner}{cached}"
 
     def ended(self, state: State, now: float) -> Guard:
         """The same claim, no longer open since ``now``; epoch, run and owner stay for the record."""
-        return replace(self, state=state, until=int(now))
+        return replace(self, state=state, until=int(now), cached=0 if state == "switched" else self.cached)
 
 
 def timestamp(seconds: float) -> str:
@@ -73,7 +81,7 @@ def clean_owner(text: str) -> str:
     >>> clean_owner("CORP\\\\ann lee@desk")
     'CORP_ann_lee@desk'
     """
-    return re.sub(r"[^!#-<>-\[\]-~]", "_", text)[:100] or "unknown"
+    return re.sub(r"[^!#-<>-\[\]-~]", "_", text)[:OWNER_LENGTH] or "unknown"
 
 
 def parse_guard(texts: Sequence[str]) -> Guard | None:
@@ -91,11 +99,16 @@ def parse_guard(texts: Sequence[str]) -> Guard | None:
     owner = words.get("owner", "")
     if not (_EPOCH.fullmatch(epoch) and RUN_ID.fullmatch(run) and state in STATES and OWNER.fullmatch(owner)):
         raise GuardUnreadable(f"the TXT record is not a guard of continuity.dr: {texts[0][:120]!r}")
+    until = _seconds("until", words.get("until", ""), texts[0])
+    cached = _seconds("cached", words["cached"], texts[0]) if "cached" in words else 0
+    return Guard(int(epoch), run, state, until, owner, cached)
+
+
+def _seconds(word: str, value: str, text: str) -> int:
     try:
-        until = datetime.strptime(words.get("until", ""), _TIME).replace(tzinfo=UTC)
+        return int(datetime.strptime(value, _TIME).replace(tzinfo=UTC).timestamp())
     except ValueError:
-        raise GuardUnreadable(f"the guard's until is not a time: {texts[0][:120]!r}") from None
-    return Guard(int(epoch), run, state, int(until.timestamp()), owner)
+        raise GuardUnreadable(f"the guard's {word} is not a time: {text[:120]!r}") from None
 
 
 def own_text(text: str | None) -> Guard | None:

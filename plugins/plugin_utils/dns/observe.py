@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.servers import (
     ServerSet,
     ask_once,
     ask_primary,
+    declared,
     discover,
     in_parallel,
     system_resolver,
@@ -46,8 +48,12 @@ def observe(
     the values are still worth knowing. ``reachable`` is about the primary, which is where claims are made.
     """
     found = _Found()
-    servers = _ask_primary(target, rtype, primary, unsigned, clock, found)
-    found.others = in_parallel(lambda address: ask_once(address, target, rtype, ask, clock), servers.addresses)
+    known = declared(target)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # At the same time where they are known: a primary that is dead must not cost its bound twice
+        early = pool.submit(_ask_others, known, target, rtype, ask, clock) if known else None
+        servers = _ask_primary(target, rtype, primary, unsigned, clock, found)
+        found.others = early.result() if early else _ask_others(servers, target, rtype, ask, clock)
     found.others += unresolved_answers(servers)
     best = found.primary or _newest(found.others)
     guard = _guard(best, found)
@@ -96,7 +102,11 @@ def _ask_primary(
             found.problems.append({"reason": error.reason, "message": str(error)})
             if not error.reason.startswith("tsig_"):
                 break
-    return ServerSet(tuple(address for address in target.authoritative or () if address not in target.servers))
+    return declared(target) or ServerSet(())
+
+
+def _ask_others(servers: ServerSet, target: Target, rtype: str, ask: AskServer, clock: Clock) -> list[ServerAnswer]:
+    return in_parallel(lambda address: ask_once(address, target, rtype, ask, clock), servers.addresses)
 
 
 def _newest(answers: Sequence[ServerAnswer]) -> ServerAnswer | None:

@@ -10,13 +10,15 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules import Claimant
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import MARGIN_SECONDS, RUN_ID, clean_owner
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Target, fail_on, read_target
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Expected, Wanted
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Expected, Purpose, Wanted
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.values import check_ttl, check_values, shown
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.verify import Goal
 
 #: The longest claim: one that nobody gives back keeps every other run out for so long.
 CLAIM_SECONDS_LIMITS = (int(2 * MARGIN_SECONDS), 3600)
 DEADLINE_LIMITS = (0.1, 3600.0)
+#: States of dns_switch that change the time to live alone.
+TTL_ONLY: Mapping[str, Purpose] = {"prepared": "lower", "restored": "restore"}
 
 
 def read_observation(args: Mapping[str, Any]) -> Target:
@@ -50,12 +52,15 @@ def read_claim(args: Mapping[str, Any], default_owner: str) -> tuple[Target, Cla
 
 
 def read_switch(args: Mapping[str, Any]) -> tuple[Target, Wanted]:
-    """Options of dns_switch with state switched."""
+    """Options of dns_switch with a state that changes the record."""
     problems: list[str] = []
     target = read_target(args, problems, key_required=True)
     values = _values(args, target, problems)
-    expected = _expected(args, target, problems)
+    purpose = TTL_ONLY.get(str(args.get("state")), "move")
+    expected = Expected("set", values) if purpose != "move" else _expected(args, target, problems)
     ttl = None if args.get("ttl") is None else check_ttl("ttl", args["ttl"], problems)
+    if purpose != "move" and ttl is None:
+        problems.append(f"ttl is missing: give the time to live that state {args['state']} is to leave")
     run_id, epoch = args.get("run_id"), args.get("epoch")
     if (run_id is None) != (epoch is None):
         problems.append("run_id and epoch belong together: give both (what the claim returned) or neither")
@@ -65,7 +70,7 @@ def read_switch(args: Mapping[str, Any]) -> tuple[Target, Wanted]:
         problems.append("guard is the text of this run's claim: give run_id and epoch with it")
     _check_deadline(args, problems)
     fail_on(problems)
-    return target, Wanted(values, expected, ttl, run_id, epoch)
+    return target, Wanted(values, expected, ttl, run_id, epoch, purpose)
 
 
 def read_verification(args: Mapping[str, Any]) -> tuple[Target, Goal]:

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import GUARD_TTL_SECONDS, timestamp
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Target
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Seen, Wanted
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules import Purpose, Seen, Wanted
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.values import ttl_warnings, zone_line
+
+STATUS: Mapping[Purpose, str] = {"move": "switched", "lower": "prepared", "restore": "restored"}
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,16 @@ class Outcome:
 
 def describe(outcome: Outcome, target: Target, rtype: str, wanted: Wanted) -> dict[str, Any]:
     """The result of a switch for its user: values before and after, when clients are safe, and how to go back."""
-    cached = outcome.before.cached_seconds
-    safe_at = (
-        None if outcome.applied_at is None or cached is None else timestamp(math.ceil(outcome.applied_at) + cached)
-    )
+    held = None if outcome.applied_at is None else outcome.before.held_seconds(outcome.applied_at)
+    safe_at = None if outcome.applied_at is None or held is None else math.ceil(outcome.applied_at) + held
+    if wanted.purpose == "lower" and outcome.status == "already" and outcome.after.guard:
+        safe_at = outcome.after.guard.cached or None  # by the server's clock: whoever lowered it has noted it so
     warnings = ttl_warnings(wanted.ttl) if wanted.ttl else []
     if outcome.applied_at is not None and wanted.ttl not in (None, outcome.after.ttl):
         warnings.append(f"asked for a ttl of {wanted.ttl} s, the server holds {outcome.after.ttl} s")
     return {
         "changed": outcome.changed,
-        "status": outcome.status,
+        "status": outcome.status if outcome.status == "already" else STATUS[wanted.purpose],
         "zone": target.zone,
         "name": target.name,
         "type": rtype,
@@ -47,7 +50,8 @@ def describe(outcome: Outcome, target: Target, rtype: str, wanted: Wanted) -> di
         "epoch": wanted.epoch,
         "run_id": wanted.run_id,
         "applied_at": None if outcome.applied_at is None else timestamp(outcome.applied_at),
-        "clients_safe_at": safe_at,
+        "held_seconds": held,
+        "clients_safe_at": None if safe_at is None else timestamp(safe_at),
         "rollback": {"expected": list(outcome.after.values), "value": list(outcome.before.values)},
         "warnings": warnings,
     }

@@ -69,8 +69,9 @@ def discover(primary: Primary, target: Target, resolve: Callable[[str, float], I
 
     Addresses come from the primary's own data; only names it does not know go to the controller's resolver.
     """
-    if target.authoritative is not None:
-        return _without_primary(target.authoritative, (), target)
+    known = declared(target)
+    if known is not None:
+        return known
     names = primary.ask(Question(target.zone, "NS"))[0].values
     questions = [Question(name, rtype) for name in names for rtype in ("A", "AAAA")]
     answers = primary.ask(*questions) if questions else []
@@ -82,6 +83,11 @@ def discover(primary: Primary, target: Target, resolve: Callable[[str, float], I
     port = target.servers[0].port
     addresses = tuple(Address(text, port) for name in names for text in found[name])
     return _without_primary(addresses, tuple(name for name in names if not found[name]), target)
+
+
+def declared(target: Target) -> ServerSet | None:
+    """The servers that are known without asking anybody; None where the zone has to be asked."""
+    return None if target.authoritative is None else _without_primary(target.authoritative, (), target)
 
 
 def system_resolver(name: str, timeout: float) -> list[str]:

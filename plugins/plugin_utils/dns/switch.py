@@ -36,6 +36,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.switch_rules imp
     SwitchDecision,
     Wanted,
     decide_switch,
+    new_guard,
     new_ttl,
     owns,
 )
@@ -122,9 +123,8 @@ class Switch:
 
     def _already(self, first: Seen, seen: Seen, unanswered: bool) -> Outcome:
         if unanswered:  # the change was applied and only its answer was lost
-            before = (
-                first if first.values != seen.values else replace(seen, values=self.wanted.expected.values, ttl=None)
-            )
+            same = (first.values, first.ttl) == (seen.values, seen.ttl)
+            before = replace(seen, values=self.wanted.expected.values, ttl=None) if same else first
             return Outcome("switched", True, before, seen, self.clock.now())
         return Outcome("already", False, seen, seen, None)
 
@@ -157,7 +157,7 @@ class Switch:
             raise DnsError("not_zone", text)
         guard = read_guard(guard_answer, self.target, self.target.server_names)
         known = (record.values, record.ttl, record.stored, record.alias, guard.guard, guard.stored)
-        return Seen(*known, serial=soa.serial, negative_ttl=soa.negative_ttl)
+        return Seen(*known, serial=soa.serial, negative_ttl=soa.negative_ttl, ahead=guard.ahead)
 
     def _swap(self, seen: Seen, read_along: bool) -> tuple[Written, Seen]:
         """Send the one message; return how it went and what stood before."""
@@ -185,17 +185,13 @@ class Switch:
             require.append(RecordSet(self.target.name, "CNAME"))
         stored = tuple(stored_form(self.rtype, value) for value in self.wanted.values)
         put = [RecordSet(self.target.name, self.rtype, stored, new_ttl(self.wanted, seen))]
-        if self.wanted.run_id is not None and seen.guard is not None:
-            text = seen.guard.ended("switched", self.clock.now()).text()
-            put.append(RecordSet(self.target.guard_name, "TXT", (stored_form("TXT", text),), GUARD_TTL_SECONDS))
+        guard = new_guard(self.wanted, seen, self.clock.now())
+        if guard is not None:
+            put.append(RecordSet(self.target.guard_name, "TXT", (stored_form("TXT", guard.text()),), GUARD_TTL_SECONDS))
         return Change(self.target.zone, tuple(require), tuple(put))
 
     def _goal(self, seen: Seen) -> Seen:
-        guard = (
-            seen.guard.ended("switched", self.clock.now())
-            if seen.guard and self.wanted.run_id is not None
-            else seen.guard
-        )
+        guard = new_guard(self.wanted, seen, self.clock.now()) or seen.guard
         return replace(seen, values=self.wanted.values, ttl=new_ttl(self.wanted, seen), guard=guard, serial=None)
 
     def _confirm(self, before: Seen) -> Outcome:
@@ -216,6 +212,9 @@ class Switch:
                 f"the server accepted the change of {self.target.name} and still holds {found}. "
                 "Look for other records at the name (an alias stands alone) and for filters at the server"
             )
+            raise DnsError("not_applied", text, before=view(before), after=view(after))
+        if self.wanted.purpose != "move" and after.ttl == before.ttl:
+            text = f"the server accepted the change of {self.target.name} and keeps its time to live of {after.ttl} s"
             raise DnsError("not_applied", text, before=view(before), after=view(after))
         if before.serial == after.serial:
             before = replace(before, serial=None)

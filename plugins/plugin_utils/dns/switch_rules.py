@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Refusal
@@ -13,6 +14,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.dns.claim_rules impo
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.guard import Guard, standing
 
 ServerState = Literal["fresh", "stale", "lame", "servfail", "unreachable"]
+#: ``move``: another value. ``lower`` and ``restore``: another time to live, the value stays.
+Purpose = Literal["move", "lower", "restore"]
 
 #: TTL of a record that did not exist and for which none was given.
 NEW_RECORD_TTL = 60
@@ -42,11 +45,15 @@ class Wanted:
     ttl: int | None = None
     run_id: str | None = None
     epoch: int | None = None
+    purpose: Purpose = "move"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the primary holds: the record, an alias in its place, the guard, and the zone's serial."""
+    """What the primary holds: the record, an alias in its place, the guard, and the zone's serial.
+
+    ``ahead``: seconds by which its clock is ahead of ours.
+    """
 
     values: tuple[str, ...] = ()
     ttl: int | None = None
@@ -56,11 +63,16 @@ class Seen:
     guard_stored: tuple[str, ...] = ()
     serial: int | None = None
     negative_ttl: int | None = None
+    ahead: float = 0.0
 
-    @property
-    def cached_seconds(self) -> int | None:
-        """How long clients may go on with this answer; None where it is not known."""
-        return self.ttl if self.values else self.negative_ttl
+    def held_seconds(self, now: float) -> int | None:
+        """How long clients may go on with this answer after ``now``; None where it is not known.
+
+        A time to live that was lowered a moment ago does not shorten what resolvers were told before.
+        """
+        own = self.ttl if self.values else self.negative_ttl
+        noted = math.ceil(self.guard.cached - self.ahead - now) if self.guard and self.values else 0
+        return None if own is None else max(own, noted)
 
 
 @dataclass(frozen=True)
@@ -120,9 +132,24 @@ def new_ttl(wanted: Wanted, seen: Seen) -> int:
     return wanted.ttl or seen.ttl or NEW_RECORD_TTL
 
 
+def new_guard(wanted: Wanted, seen: Seen, now: float) -> Guard | None:
+    """The guard to write with the record; None where it stays as it is. Its times are the name server's."""
+    if wanted.run_id is None or seen.guard is None:
+        return None
+    if wanted.purpose == "move":
+        return seen.guard.ended("switched", now)
+    if wanted.purpose == "restore":
+        return replace(seen.guard, cached=0)
+    return replace(seen.guard, cached=max(seen.guard.cached, math.ceil(now + seen.ahead) + (seen.ttl or 0)))
+
+
 def _reached(wanted: Wanted, seen: Seen) -> bool:
+    if wanted.purpose == "lower":  # one that is shorter still does no harm
+        return seen.values == wanted.values and seen.ttl is not None and seen.ttl <= (wanted.ttl or 0)
     if seen.values != wanted.values or wanted.ttl not in (None, seen.ttl):
         return False
+    if wanted.purpose == "restore":
+        return True
     # An open claim of this run still has to be closed by moving the guard with the record.
     return not (owns(seen.guard, wanted) and seen.guard is not None and seen.guard.state == "claimed")
 

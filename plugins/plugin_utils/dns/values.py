@@ -12,7 +12,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 
-RECORD_TYPES = ("A", "AAAA", "CNAME", "TXT")
 TTL_LIMITS = (1, 2147483647)
 #: Below the first value name servers are asked all the time, above the second a failover takes too long.
 TTL_SENSIBLE = (5, 3600)

@@ -53,15 +53,13 @@ class Sent:
     wire: bytes
     message: Any
     question: Question | None = None
+    #: our own clock when it was made: the answer was signed after it
+    made: float = 0.0
 
     @property
     def id(self) -> bytes:
         """The two bytes by which the answer is recognised."""
         return self.wire[:2]
-
-
-#: A signature has whole seconds and was made a moment ago: less than this is no difference between two clocks.
-CLOCK_NOISE_SECONDS = 2.0
 
 
 def require_library() -> None:
@@ -119,9 +117,20 @@ def decode(wire: bytes, sent: Sent, key: Key | None, server: str) -> Answer:
         raise DnsError("tsig_badsig", text, server=server, key=key.name)
     if sent.question is None:
         return Answer(rcode)
-    ahead = signature.time_signed - time.time() if key and signature else 0.0
-    read = _read(answer, sent.question, rcode)
-    return read if abs(ahead) < CLOCK_NOISE_SECONDS else replace(read, ahead=ahead)
+    ahead = clocks_apart(signature.time_signed, sent.made, time.time()) if key and signature else 0.0
+    return replace(_read(answer, sent.question, rcode), ahead=ahead)
+
+
+def clocks_apart(signed: int, made: float, read: float) -> float:
+    """Seconds by which the server's clock is ahead of ours for certain; 0 where both may show the same.
+
+    ``signed`` is a whole second of the server's and lies somewhere between two looks at our own clock. However long an
+    answer waited to be read, the wait is no difference between the clocks: it would eat up the margin of a claim.
+
+    >>> [clocks_apart(signed, made=100.2, read=107.0) for signed in (98, 100, 107, 110)]
+    [-1.2, 0.0, 0.0, 3.0]
+    """
+    return round(max(0.0, signed - read) or min(0.0, signed + 1 - made), 3)
 
 
 def truncated(wire: bytes) -> bool:
@@ -130,9 +139,10 @@ def truncated(wire: bytes) -> bool:
 
 
 def _sign(message: Any, key: Key | None, question: Question | None) -> Sent:
+    made = time.time()
     if key:
         message.use_tsig(dns.tsig.Key(key.name, key.secret, key.algorithm))
-    return Sent(message.to_wire(), message, question)
+    return Sent(message.to_wire(), message, question, made)
 
 
 def _parse(wire: bytes, sent: Sent, key: Key | None, server: str, signed: bool) -> Any:

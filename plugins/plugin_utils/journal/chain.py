@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FIRST = "0" * 64
+#: What every reader may rely on; an edited line may hold anything else there.
+_KINDS = {"seq": int, "time": str, "monotonic_ns": int, "step": str, "state": str, "data": dict, "hash": str}
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,8 @@ def parse(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("seq"), int) or not isinstance(entry.get("hash"), str):
-        return None
-    return entry
+    whole = isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _KINDS.items())
+    return entry if whole else None
 
 
 def check(lines: Sequence[bytes]) -> list[Problem]:

@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Settings of Ansible under which a run would lie: they are refused before anything is contacted."""
+"""Settings of Ansible under which a run would lie or tell secrets: they are refused before anything is contacted."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def cache_findings(plugin: str) -> Iterator[str]:
     if plugin not in ("memory", "ansible.builtin.memory"):
         wrong = f'"{plugin}" brings facts of earlier runs into this one'
         yield finding("fact_caching", wrong, "memory, as with ANSIBLE_CACHE_PLUGIN=memory before the command")
+
+
+def banner_findings(arguments_shown: bool) -> Iterator[str]:
+    """Ansible prints the arguments as they were given, before the task runs: no step could mask the keys among them."""
+    if arguments_shown:
+        wrong = '"true" prints keys and passwords above the tasks that use them'
+        allowed = "false, as with ANSIBLE_DISPLAY_ARGS_TO_STDOUT=false before the command"
+        yield finding("display_args_to_stdout", wrong, allowed)
 
 
 def progress_findings(extra: Mapping[str, Any]) -> Iterator[str]:

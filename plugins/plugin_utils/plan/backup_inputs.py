@@ -11,7 +11,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.restore_point import target_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import cut, finding, hint, listed, visible
 
-MODES = ("aside", "in_place", "discard", "release", "drill")
+MODES = ("aside", "in_place", "rebuild", "discard", "release", "drill")
 _CHOICES = {"backup_type": KINDS, "restore_mode": MODES}
 _NUMBERS = {"repository": "the number of a repository in the plan", "timeline": "the number of a timeline"}
 

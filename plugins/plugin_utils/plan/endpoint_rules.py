@@ -52,7 +52,8 @@ def _dns_endpoint(path: str, entry: Mapping[str, Any]) -> Iterator[str]:
         yield finding(f"{path}.name", f'"{name}" is not in zone "{zone}"', f"a name that ends in .{texts['zone']}")
     if entry.get("type") == "CNAME" and len(texts) == 2 and texts["name"].lower() == texts["zone"].lower():
         yield finding(f"{path}.type", "a CNAME cannot stand at the top of its zone", "A, AAAA")
-    yield from _ttl(path, entry.get("ttl"))
+    yield from _ttl(path, "ttl", entry.get("ttl"))
+    yield from _move_ttl(path, entry)
     for key in ("servers", "authoritative"):
         values = entry.get(key)
         yield from _servers(f"{path}.{key}", values if isinstance(values, list) else ())
@@ -106,12 +107,29 @@ def _inside(name: str, zone: str) -> bool:
     return f".{name.lower()}".endswith(f".{zone.lower()}")
 
 
-def _ttl(path: str, value: object) -> Iterator[str]:
+def _move_ttl(path: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    if "move_ttl" not in entry:
+        return
+    yield from _ttl(path, "move_ttl", entry["move_ttl"])
+    if "ttl" not in entry:
+        allowed = "both: the ttl is what comes back after the move"
+        yield finding(f"{path}.ttl", "is missing beside move_ttl", allowed)
+        return
+    try:
+        normal, moving = parse_duration(entry["ttl"]), parse_duration(entry["move_ttl"])
+    except DurationError:
+        return
+    if moving >= normal:
+        short = f'"{entry["move_ttl"]}" is not shorter than the ttl'
+        yield finding(f"{path}.move_ttl", short, f"less than {entry['ttl']}, or no move_ttl")
+
+
+def _ttl(path: str, key: str, value: object) -> Iterator[str]:
     try:
         seconds = parse_duration(value)
     except DurationError:
         return
     if seconds != int(seconds) or not 1 <= seconds <= LONGEST_TTL_SECONDS:
         yield finding(
-            f"{path}.ttl", f'"{value}" is no time to live', f"whole seconds from 1s to {LONGEST_TTL_SECONDS}s"
+            f"{path}.{key}", f'"{value}" is no time to live', f"whole seconds from 1s to {LONGEST_TTL_SECONDS}s"
         )

@@ -122,6 +122,6 @@ _OF_A_KIND: Mapping[str, tuple[str, Callable[[Any], Check]]] = {
     "minItems": ("array", lambda least: lambda value: len(value) >= least),
     "uniqueItems": ("array", _all_different),
     "minLength": ("string", lambda least: lambda value: len(value) >= least),
-    "minimum": ("number", lambda least: lambda value: not value < least),
-    "maximum": ("number", lambda most: lambda value: not value > most),
+    "minimum": ("number", lambda least: lambda value: value >= least),  # .nan is not
+    "maximum": ("number", lambda most: lambda value: value <= most),
 }

@@ -37,6 +37,8 @@ INPUTS = (
 )
 #: What single verbs take beside them.
 OF_ONE_VERB = {
+    "switchover": ("prepare",),
+    "failback": ("prepare",),
     "drill": ("fault", "dwell"),
     "rights": ("rights_dir", "rights_login"),
     "backup": ("backup_type", "repository", "verify"),
@@ -64,6 +66,7 @@ MEANT = {
     "accept_data_loss": ("data_loss", "allow_data_loss", "accept_loss", "max_data_loss", "rpo"),
     "waive": ("force", "forced", "ignore", "override", "skip", "waiver", "waivers"),
     "confirm": ("confirmed", "confirmation"),
+    "prepare": ("prepared", "prepare_only", "lower_ttl", "lower"),
     "break_lease": ("break", "break_claim", "break_lock", "steal", "take_over", "takeover", "unlock"),
     "outage_started": ("started", "since", "outage", "outage_start"),
 }
@@ -104,6 +107,7 @@ def checked_inputs(
         "waive": _waived(extra, errors),
         "confirm": _text(extra, "confirm", errors),
         "break_lease": _run_to_break(extra, errors),
+        "prepare": _yes(extra, "prepare", errors),
         "outage_started": _checked(extra, "outage_started", lambda value: _past_time(value, now), errors),
     }
     for name in ("target_site", "source_site"):
@@ -163,6 +167,16 @@ def _text(extra: Mapping[str, Any], name: str, errors: list[str]) -> str | None:
         errors.append(finding(name, f'"{cut(text)}" holds a character that cannot be seen', f"-e {name}=..."))
         return None
     return text
+
+
+def _yes(extra: Mapping[str, Any], name: str, errors: list[str]) -> bool:
+    value = extra.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    if str(value).lower() not in words:
+        errors.append(finding(name, f"{shown(value)} is neither true nor false", f"-e {name}=true"))
+    return words.get(str(value).lower(), False)
 
 
 def _run_to_break(extra: Mapping[str, Any], errors: list[str]) -> str | None:

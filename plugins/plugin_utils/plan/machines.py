@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.address import ip_version
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import same_form
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.groups import PREFIX
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     MOST_HINTS,
@@ -57,16 +58,21 @@ def placed(service: Entry, sites_of: Mapping[str, Sequence[str]], address_of: Ca
     """
     members = []
     for member in service["members"]:
-        address = member.get("address") or address_of(member["host"])
+        address = _one_form(member.get("address") or address_of(member["host"]))
         members.append(
             {
                 **member,
                 "site": sites_of[member["host"]][0],
                 "address": address,
-                "replication_address": member.get("replication_address") or address,
+                "replication_address": _one_form(member.get("replication_address") or address),
             }
         )
     return {**service, "members": members}
+
+
+def _one_form(address: str) -> str:
+    """As a name server tells it: with another spelling a member would never be found behind its own record."""
+    return same_form(address.lower())
 
 
 def machine_findings(
@@ -101,7 +107,11 @@ def machine_findings(
 
 def address_findings(services: Mapping[str, Entry]) -> list[str]:
     """Every rule about addresses that the placed services break."""
-    return [*_shared_addresses(services), *dict.fromkeys(_wrong_for_record(services))]
+    return [
+        *_shared_addresses(services),
+        *dict.fromkeys(_wrong_for_record(services)),
+        *_arbiters_that_are_members(services),
+    ]
 
 
 def _wrong_for_record(services: Mapping[str, Entry]) -> Iterator[str]:
@@ -153,6 +163,21 @@ def _shared_addresses(services: Mapping[str, Entry]) -> Iterator[str]:
             yield finding(
                 path, f"{member['host']} and {first_host} ({first}) are both {where}", "an address and port of its own"
             )
+
+
+def _arbiters_that_are_members(services: Mapping[str, Entry]) -> Iterator[str]:
+    """The name server keeps a second operator out while a member is lost: not where it is lost with it."""
+    for name, service in services.items():
+        members = {member["address"]: member["host"] for member in service["members"]}
+        for number, endpoint in enumerate(service["endpoints"]):
+            for index, server in enumerate((endpoint.get("zone") and endpoint.get("servers")) or ()):
+                if host := members.get(_one_form(str(server))):
+                    path = f"services.{name}.endpoints[{number}].servers[{index}]"
+                    yield finding(
+                        path,
+                        f'"{server}" is {host}, a member of this service: whatever takes it takes the claim as well',
+                        "a name server on a machine that is no member of it",
+                    )
 
 
 def _record_problem(address: str, version: int | None) -> str | None:

@@ -128,11 +128,12 @@ def _member(member: str | Entry, engine: Entry) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Entry) -> dict[str, Any]:
-    result = _with_seconds(endpoint, "ttl")
+    result = _with_seconds(_with_seconds(endpoint, "ttl"), "move_ttl")
     if "zone" not in endpoint:
         return result
-    if "ttl_seconds" in result:
-        result["ttl_seconds"] = int(result["ttl_seconds"])  # a record holds whole seconds; the rules have checked it
+    for name in ("ttl_seconds", "move_ttl_seconds"):
+        if name in result:
+            result[name] = int(result[name])  # a record holds whole seconds; the rules have checked it
     result = {**DNS_DEFAULTS, **result, "name": endpoint["name"].lower(), "zone": endpoint["zone"].lower()}
     if isinstance(endpoint.get("key"), Mapping):
         result["key"] = {"algorithm": KEY_ALGORITHM, **endpoint["key"]}

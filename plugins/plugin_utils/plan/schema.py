@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -84,9 +85,12 @@ def _validator() -> Any:
             yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
     base = jsonschema.Draft202012Validator
-    # for JSON Schema 5432.0 is a whole number and 1e400 is one; for a port and a group's name they are not
-    types = base.TYPE_CHECKER.redefine(
-        "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
+    # for JSON Schema 5432.0 is a whole number and 1e400 is one, and .nan lies between any limits; in a plan they do not
+    types = base.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _checker, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _checker, value: base.TYPE_CHECKER.is_type(value, "number") and not _is_nan(value),
+        }
     )
     ours = jsonschema.validators.extend(base, {"pattern": pattern_errors}, type_checker=types)
     return ours(_inlined(_schema(), _schema()["$defs"]))
@@ -228,3 +232,7 @@ _TELLERS: Mapping[str, Callable[[Any, list[object]], Iterator[str]]] = {
     "enum": _choice,
     "const": _choice,
 }
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import cut, finding, visible
-from ansible_collections.continuity.dr.plugins.plugin_utils.run import checked_run_id
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import RUNS_DIRECTORY, checked_run_id
 
+#: Verbs that read what a run of any verb has left.
+READING_RUNS = frozenset({"report", "rights"})
+#: What a run is about. Confirmations, waivers and bounds may be added: a refusal asks for them.
+SAME_INPUTS = ("scope", "target_site", "source_site")
 CLAIM_SECONDS = (60, 3600)  # what dns_claim takes; a test compares the two
 
 
@@ -72,3 +77,46 @@ def _allow_degraded(extra: Mapping[str, Any]) -> Iterator[str]:
     shown = str(value).lower() if isinstance(value, bool) else cut(value)
     allowed = "a list of names as reports write them, or of services; one by one, never all"
     yield finding("continuity_outcome_allow_degraded", f'"{shown}" is no list of names', allowed)
+
+
+def continued_findings(
+    extra: Mapping[str, Any], verb: str, check_mode: bool, inputs: Mapping[str, Any]
+) -> Iterator[str]:
+    """A run is continued by the verb that it is of, and about the same services in the same direction.
+
+    It adopts what the run holds, goes on under its name, and the report tells of the run that was begun.
+    """
+    run_id, runs = extra.get("continuity_run_id"), extra.get("continuity_runs_dir") or RUNS_DIRECTORY
+    if verb in READING_RUNS or not isinstance(run_id, str) or not isinstance(runs, str):
+        return
+    try:
+        path = os.path.join(os.path.expanduser(runs), checked_run_id(run_id), "run.json")
+        with open(path, encoding="utf-8") as file:
+            known = json.load(file)
+        begun, rehearsed = str(known["verb"]), bool(known.get("check_mode"))
+        changed = list(_changed(known.get("inputs") or {}, inputs))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none of that id here, or nothing of it is read
+        return
+    if (begun, rehearsed) != (verb, check_mode):
+        of = f"{begun} in check mode" if rehearsed else begun
+        now = f"{verb} in check mode" if check_mode else verb
+        wrong = f'"{cut(run_id)}" is a run of {of}, and this is {now}'
+        allowed = f"the same verb again, which continues it, or an id of its own ({path})"
+        yield finding("continuity_run_id", wrong, allowed)
+    elif changed:
+        wrong = f'"{cut(run_id)}" was begun with other inputs: {", ".join(changed)}'
+        allowed = f"the inputs that it was begun with, which continue it, or an id of its own ({path})"
+        yield finding("continuity_run_id", wrong, allowed)
+
+
+def _changed(begun: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Inputs that name something else now. One that is left out does not: a run is also found by its source site."""
+    for name in SAME_INPUTS:
+        then, now = begun.get(name), inputs.get(name)
+        if then and now and then != now:
+            yield f"{name} {cut(then)} -> {cut(now)}"
+    if begun.get("prepare", False) != inputs.get("prepare", False):  # left out, it would move what was to be prepared
+        yield f"prepare {str(begun.get('prepare', False)).lower()} -> {str(inputs.get('prepare', False)).lower()}"
+    for name, opposite in (("target_site", "source_site"), ("source_site", "target_site")):
+        if begun.get(name) and begun.get(name) == inputs.get(opposite) and not inputs.get(name):
+            yield f"{name} {cut(begun[name])} -> {opposite} {cut(inputs[opposite])}"

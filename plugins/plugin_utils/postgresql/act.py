@@ -75,8 +75,11 @@ echo @@controldata
 def _keep_stopped(cluster: Cluster) -> str:
     """Mask the unit, also over a reboot."""
     mask = cluster.as_root(["/usr/bin/systemctl", "mask", cluster.unit])
-    masked = f'[ "$(systemctl show -p LoadState --value {shlex.quote(cluster.unit)})" = masked ]'
-    return f'{masked} || {{ echo @@changed; {mask} >/dev/null; }} || {{ echo "@@failed mask"; exit 1; }}\n  '
+    return f'{_masked(cluster)} || {{ echo @@changed; {mask} >/dev/null; }} || {{ echo "@@failed mask"; exit 1; }}\n  '
+
+
+def _masked(cluster: Cluster) -> str:
+    return f'[ "$(systemctl show -p LoadState --value {shlex.quote(cluster.unit)})" = masked ]'
 
 
 def _follow(cluster: Cluster, upstream: Upstream) -> str:
@@ -223,7 +226,10 @@ fi
 
 
 def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str] | None) -> str:
-    """On a primary: a checkpoint on its own timeline, its history, and who must confirm commits from now on."""
+    """On a primary: a checkpoint on its own timeline, its history, and who must confirm commits from now on.
+
+    Where a freeze was cut off before its stop, it is also made one that starts again as the primary.
+    """
     change = ""
     if names is not None:
         wanted = sql.literal(sql.standby_names(names))
@@ -231,10 +237,33 @@ def settle(service: str, lease: Lease | None, cluster: Cluster, names: list[str]
             f"select current_setting('synchronous_standby_names') <> {wanted} as change \\gset\n"
             f"\\if :change\n\\echo @@changed\n{sql.synchronous_names(names)}\\endif\n" + sql.await_synchronous(names)
         )
+    is_there = cluster.as_user(["/usr/bin/test", "-e", cluster.standby_signal()])
+    remove = cluster.as_user(["/usr/bin/rm", "-f", cluster.standby_signal()])
     return guarded(
         lease,
         service,
         f"""{RUN_AS}
 {psql(cluster, change + sql.HISTORY, 30, "settle")}
+if {is_there} </dev/null; then
+  echo @@changed
+  {remove} </dev/null || {{ echo "@@failed standby_signal"; exit 1; }}
+fi
+{_may_start(cluster)}
 """,
     )
+
+
+def may_start(service: str, lease: Lease | None, cluster: Cluster) -> str:
+    """Lift the mask of a server that runs and follows; as what it comes back its data directory says."""
+    here = f'{running(cluster)} || {{ echo "@@failed running"; exit 1; }}'
+    return guarded(lease, service, f"{RUN_AS}\n{here}\n{_may_start(cluster)}")
+
+
+def _may_start(cluster: Cluster) -> str:
+    """Unmask, and read back that it is."""
+    unmask = cluster.as_root(["/usr/bin/systemctl", "unmask", cluster.unit])
+    return f"""if {_masked(cluster)}; then
+  echo @@changed
+  {unmask} >/dev/null 2>&1 </dev/null
+  ! {_masked(cluster)} || {{ echo "@@failed unmask"; exit 1; }}
+fi"""

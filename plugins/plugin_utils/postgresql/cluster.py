@@ -197,6 +197,7 @@ def sudo_rules(cluster: Cluster, upstreams: list[Upstream], login: str) -> list[
         ["/usr/bin/rm", "-f", cluster.standby_signal()],
         ["/usr/bin/test", "-e", cluster.standby_signal()],
         ["/usr/bin/tee", "-a", cluster.recovery_settings()],
+        ["/usr/bin/test", "-e", data],
         ["/usr/bin/test", "-e", cluster.kept_directory],
         ["/usr/bin/rm", "-rf", cluster.new_directory],
         ["/usr/bin/mv", "-T", data, cluster.kept_directory],

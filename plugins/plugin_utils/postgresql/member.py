@@ -125,7 +125,10 @@ class Member:
 
     def _start_again(self, seen: Observation, args: Mapping[str, Any]) -> dict[str, Any]:
         if seen.is_primary:
-            return {"changed": False, "state": "primary", "timeline": seen.timeline, "position": seen.position}
+            if seen.half_fenced and not self.check_mode:
+                self._run(act.settle(self.service, self.lease, self.cluster, None), 40)
+            kept = {"state": "primary", "timeline": seen.timeline, "position": seen.position}
+            return {"changed": seen.half_fenced, **kept}
         # A stop that hangs (its standby is gone) leaves a server that neither answers nor has ended
         if not seen.engine.get("stopped_cleanly") and not (seen.running is None and seen.engine.get("masked")):
             raise MemberRefused(
@@ -214,11 +217,13 @@ class Member:
         if isinstance(chosen, Refusal):
             raise MemberRefused(chosen)
         result: dict[str, Any] = {
-            "changed": chosen != "none",
+            "changed": chosen != "none" or seen.half_fenced,
             "state": "replica",
             "method": chosen,
             "timeline": branch.timeline,
         }
+        if chosen == "none" and seen.half_fenced and not self.check_mode:
+            self._run(act.may_start(self.service, self.lease, self.cluster), 10)
         if chosen == "none" or self.check_mode:
             return result
         if chosen == "rewind":

@@ -20,10 +20,13 @@ as="sudo -n"; root="sudo -n"
 [ "$(id -u)" != 0 ] || { as=runuser; root=; }
 """
 
-#: Bound of a whole observation, the connection included: a dead machine must not hold up the others.
+#: Bound of an observation, the connection included: a dead machine must not hold up the others.
 OBSERVE_SECONDS = 3.0
 #: Bound of the question to a server; a frozen one accepts the connection and never answers.
 ASK_SECONDS = 1.5
+#: So many clusters of a machine are asked at the same time. Fifty at once make each other so slow that none is answered
+#: within its bound, and a machine that serves well would count as lost.
+AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,22 @@ class Question:
     peers: Sequence[Upstream] = field(default_factory=tuple)
 
 
+def bound(clusters: int) -> float:
+    """Seconds that an observation of so many clusters may take: the bound of one, and that of a question more for each
+    further batch.
+
+    >>> [bound(clusters) for clusters in (1, 10, 11, 50)]
+    [3.0, 3.0, 4.5, 9.0]
+    """
+    return OBSERVE_SECONDS + ASK_SECONDS * ((clusters - 1) // AT_ONCE)
+
+
 def script(questions: Sequence[Question]) -> str:
-    """Ask all clusters at the same time, so a frozen server costs its bound once and no other waits."""
+    """Ask the clusters of a batch at the same time, so a frozen server costs its bound once and no other waits."""
     functions = [f"ask_{n}() {{\n{_ask(question)}\n}}" for n, question in enumerate(questions)]
-    start = "\n".join(f'ask_{n} > "$answers/{n}" 2>&1 &' for n in range(len(questions)))
+    start = "\n".join(
+        f'ask_{n} > "$answers/{n}" 2>&1 &' + ("\nwait" if (n + 1) % AT_ONCE == 0 else "") for n in range(len(questions))
+    )
     show = "\n".join(f'cat "$answers/{n}"' for n in range(len(questions)))
     return (
         lease.FUNCTIONS
@@ -119,6 +134,8 @@ class Answer:
     unit: str = ""
     main_pid: int = 0
     main_program: str = ""
+    #: how psql ended
+    psql_rc: int | None = None
     #: the control groups of the server that answered: each path's parts
     cgroup: frozenset[str] = frozenset()
 
@@ -171,6 +188,7 @@ def _answer(lines: list[str]) -> Answer:
         promoting_seconds=_age(sections.get("promoting", [])),
         unit=unit.get("Id", ""),
         main_pid=_number([unit.get("MainPID", "")]) or 0,
+        psql_rc=psql_rc,
         main_program="".join(sections.get("main", [])[:1]),
         cgroup=frozenset(part for line in sections.get("cgroup", []) for part in line.split("/")),
     )

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import EVERY_VERB, Problem
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import EVERY_VERB, HALF_FENCED, TOLD, Problem
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 
@@ -15,12 +16,28 @@ PLANNED = ("switchover",)
 ANY = ("switchover", "failover")
 EVERY = (EVERY_VERB,)
 
+#: Exit codes of psql that is there and may be run: 0 it did, 2 no server let it in. The others are those of `timeout`
+#: that ended it, where the server hangs.
+SAID_BY_PSQL = (0, 2, 124, 137, None)
+
 #: More than this is not replayed within the moments in which nobody serves (one segment of the log).
 REPLAY_BACKLOG_BYTES = 16 * 1024 * 1024
 
 
-def of_a_silent_server(answer: Answer) -> Iterator[Problem]:
+def of_a_silent_server(answer: Answer, cluster: Cluster | None = None) -> Iterator[Problem]:
     """The server gives no answer: what its machine tells."""
+    if answer.running and answer.masked:
+        yield _half_fenced(answer, cluster, comes_back_as_replica=False)
+    if answer.psql_rc not in SAID_BY_PSQL:
+        yield _problem(
+            "cannot_ask",
+            answer.error.strip() or f"exit code {answer.psql_rc}",
+            "an answer, or psql's own word that there is none",
+            f"{cluster.psql()[0] if cluster else 'psql'} could not ask the server, which may run or not",
+            (TOLD,),
+            "install PostgreSQL's client there, correct cluster, bin_directory or user in the plan, or give the login "
+            "its rights (the verb rights writes them)",
+        )
     if answer.rejoining:
         yield _problem(
             "rejoin_unfinished",
@@ -38,6 +55,9 @@ def of_a_server(server: Mapping[str, Any], answer: Answer, cluster: Cluster | No
     """The server answers: whether it is the plan's, its role, its settings, its logins to the others."""
     settings = server["settings"]
     yield from _another_one(server, answer, cluster)
+    comes_back_as_replica = bool(cluster and server.get("standby_signal") and not server["recovery"])
+    if answer.masked or comes_back_as_replica:
+        yield _half_fenced(answer, cluster, comes_back_as_replica)
     if server["recovery"]:
         yield from _replay_problems(server)
     else:
@@ -65,6 +85,25 @@ def of_a_server(server: Mapping[str, Any], answer: Answer, cluster: Cluster | No
                 PLANNED,
                 "check pg_hba.conf and the password file",
             )
+
+
+def _half_fenced(answer: Answer, cluster: Cluster | None, comes_back_as_replica: bool) -> Problem:
+    """What a fence, or a freeze, does before its stop is done, and the server runs."""
+    unit, found, by_hand = cluster.unit if cluster else answer.unit, [], []
+    if answer.masked:
+        found, by_hand = [f"{unit} is masked"], [f"sudo systemctl unmask {shlex.quote(unit)}"]
+    if cluster and comes_back_as_replica:
+        found.append("standby.signal is there")
+        by_hand.insert(0, f"sudo -u {cluster.user} rm -f {cluster.standby_signal()}")
+    would = "come back as a replica" if comes_back_as_replica else "not start again"
+    return _problem(
+        HALF_FENCED,
+        ", ".join(found),
+        "a running server that starts again",
+        f"after a reboot it would {would}: a run is at work there, or was cut off before it stopped the server",
+        (TOLD,),
+        f"run the verb that was cut off again, or rejoin; by hand: {'; '.join(by_hand)}",
+    )
 
 
 def _another_one(server: Mapping[str, Any], answer: Answer, cluster: Cluster | None) -> Iterator[Problem]:

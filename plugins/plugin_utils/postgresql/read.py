@@ -40,7 +40,7 @@ def observation(
     if answer is None:  # what holds its database is in the plan: a fence needs it when the machine comes back
         return Observation(member=member, site=site, address=address, engine=_handles(cluster))
     if answer.server is None:
-        return _silent(member, site, address, answer, _handles(cluster))
+        return _silent(member, site, address, answer, cluster)
     server = answer.server
     recovery = bool(server["recovery"])
     receiver = server.get("receiver") or {}
@@ -85,7 +85,7 @@ def _handles(cluster: Cluster | None) -> dict[str, Any]:
     return {} if cluster is None else {"units": [cluster.unit], "ports": [cluster.port]}
 
 
-def _silent(member: str, site: str, address: str, answer: Answer, handles: Mapping[str, Any]) -> Observation:
+def _silent(member: str, site: str, address: str, answer: Answer, cluster: Cluster | None) -> Observation:
     """The server gave no answer: it is down, or it runs and hangs. The control file still tells a lot."""
     control = answer.control
     state = control.get("Database cluster state", "")
@@ -106,9 +106,9 @@ def _silent(member: str, site: str, address: str, answer: Answer, handles: Mappi
         comes_back_as=("replica" if answer.standby_signal else "primary") if stopped else None,
         promotion=_promotion(answer),
         lease=answer.lease,
-        problems=tuple(of_a_silent_server(answer)),
+        problems=tuple(of_a_silent_server(answer, cluster)),
         engine={
-            **handles,
+            **_handles(cluster),
             "control_state": state,
             # What it would come back as: a clean stop of a primary leaves "shut down" and no standby.signal
             "stopped_cleanly": state == "shut down" and stopped,

@@ -149,7 +149,8 @@ fi
 
 
 def swap_in(service: str, lease: Lease | None, cluster: Cluster) -> str:
-    """Put the finished copy in place of the old data, which is kept and not deleted."""
+    """Put the finished copy in place of the old data, which is kept and not deleted. It may be gone, with its disk."""
+    there = cluster.as_user(["/usr/bin/test", "-e", cluster.data_directory])
     keep = cluster.as_user(["/usr/bin/mv", "-T", cluster.data_directory, cluster.kept_directory])
     swap = cluster.as_user(["/usr/bin/mv", "-T", cluster.new_directory, cluster.data_directory])
     return guarded(
@@ -157,7 +158,7 @@ def swap_in(service: str, lease: Lease | None, cluster: Cluster) -> str:
         service,
         f"""{RUN_AS}
 {_stopped(cluster)}
-{keep} </dev/null || {{ echo "@@failed keep"; exit 1; }}
+! {there} </dev/null || {keep} </dev/null || {{ echo "@@failed keep"; exit 1; }}
 {swap} </dev/null || {{ echo "@@failed swap"; exit 1; }}
 """,
     )

@@ -63,6 +63,7 @@ select json_build_object(
   'ready', case when current_setting('archive_mode') <> 'off' then
       (select count(*) from pg_ls_archive_statusdir() where name like '%.ready') else 0 end,
   'base_backups', (select count(*) from pg_stat_progress_basebackup),
+  'standby_signal', (pg_stat_file('standby.signal', true)).size is not null,
   'sessions', (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())
 ) from here;
 """.replace("@@FOLLOWED@@", _FOLLOWED).replace("@@OVERRIDES@@", _OVERRIDES)

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.objectives import Allowances
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import worst
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.client import client
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.client import Moment, client
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.service import service_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import (
     RunFiles,
@@ -45,11 +45,13 @@ def build(
     options = " ".join(f"-i {shlex.quote(str(source))}" for source in sources) or "-i INVENTORY"
     options = " ".join([options, *(shlex.quote(str(word)) for word in run.get("options") or ())])
     allowed = frozenset(str(name) for name in run.get("allow_degraded") or allow_degraded)
+    last = _last_moment(files)
     services = [
-        {**service_of(run, name, each, allowed, options), "client": client(files.directory, name)}
+        {**service_of(run, name, each, allowed, options), "client": client(files.directory, name, last)}
         for name, each in files.services.items()
     ]
-    started, finished = seconds_of(run.get("started")), _finished(files)
+    started = seconds_of(run.get("started"))
+    finished = last.seconds if last else started
     inputs = run.get("inputs") or {}
     report = {
         "schema": SCHEMA,
@@ -113,7 +115,12 @@ def _journal(name: str, files: ServiceFiles) -> dict[str, Any]:
     }
 
 
-def _finished(files: RunFiles) -> float | None:
+def _last_moment(files: RunFiles) -> Moment | None:
     """When the last thing was recorded."""
-    times = [seconds_of(each.entries[-1].get("time")) for each in files.services.values() if each.entries]
-    return max((moment for moment in times if moment is not None), default=seconds_of(files.run.get("started")))
+    ends = [each.entries[-1] for each in files.services.values() if each.entries]
+    known = [
+        Moment(seconds, int(entry.get("monotonic_ns") or 0))
+        for entry in ends
+        if (seconds := seconds_of(entry.get("time"))) is not None
+    ]
+    return max(known, key=lambda moment: moment.seconds, default=None)

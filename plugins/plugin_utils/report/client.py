@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,25 @@ MOST_SLICES = 240
 _LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
-def client(directory: Path, service: str) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Moment:
+    """One moment by both clocks of the controller: seconds since 1970, and the monotonic clock."""
+
+    seconds: float
+    monotonic_ns: int
+
+
+def client(directory: Path, service: str, finished: Moment | None = None) -> dict[str, Any] | None:
     """The service's ledger as counts of writes by what became of them, a slice of time each; None without one.
 
+    `finished`: when the run recorded its last entry. The canary writes on while the report is made, and until its
+    controller is gone: without this end, the report built again would count more than the first one did.
     A line that cannot be read is left out: the measurement, which the verdict rests on, has already judged the ledger.
     """
     name = f"canary/{service}.jsonl"
     try:
         with (directory / name).open(encoding="utf-8", errors="replace") as handle:
-            rows = list(_rows(handle))
+            rows = [row for row in _rows(handle) if not _is_later(row, finished)]
     except OSError:
         return None
     return _counted(name, rows) if rows else None
@@ -41,6 +52,14 @@ def _rows(lines: Iterable[str]) -> Iterable[tuple[int, str, str]]:
             continue
         if isinstance(row, Mapping) and row.get("outcome") in OUTCOMES and isinstance(row.get("done_ns"), int):
             yield row["done_ns"], str(row.get("done")), str(row["outcome"])
+
+
+def _is_later(row: tuple[int, str, str], finished: Moment | None) -> bool:
+    """Later by both clocks: the wall clock may have been set, and the monotonic one begins anew with the machine."""
+    if finished is None or row[0] <= finished.monotonic_ns:
+        return False
+    done = seconds_of(row[1])
+    return done is not None and done > finished.seconds
 
 
 def _counted(name: str, rows: list[tuple[int, str, str]]) -> dict[str, Any] | None:

@@ -33,6 +33,13 @@ class Compared:
     rpo_objective_seconds: float | None
     lost: int | None
     verdict: str
+    at_least_seconds: float | None = None
+    """What is certain of an outage whose end was not seen."""
+
+    @property
+    def known_seconds(self) -> float | None:
+        """The outage that is compared, or what is certain of it."""
+        return self.at_least_seconds if self.rto_seconds is None else self.rto_seconds
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ def _service(directory: str, report: Mapping[str, Any], service: Mapping[str, An
         rpo_objective_seconds=_number(service["rpo"]["objective_seconds"]),
         lost=None if lost is None else int(lost),
         verdict=service["verdict"],
+        at_least_seconds=_number(service["rto"].get("at_least_seconds")),
     )
 
 
@@ -129,10 +137,14 @@ def compare_lines(compared: Iterable[Compared]) -> list[str]:
     """The runs as lines of text, one a run and service."""
     return [
         f"{each.run_id}  {each.verb} {each.service}: {text.VERDICT_TEXT[each.verdict].lower()},"
-        f" outage {_of(each, each.rto_seconds, each.rto_objective_seconds)},"
+        f" outage {_least(each)}{_of(each, each.known_seconds, each.rto_objective_seconds)},"
         f" loss {_of(each, each.rpo_seconds, each.rpo_objective_seconds)}"
         for each in compared
     ]
+
+
+def _least(run: Compared) -> str:
+    return "at least " if run.rto_seconds is None and run.known_seconds is not None else ""
 
 
 def _of(run: Compared, seconds: float | None, objective: float | None) -> str:

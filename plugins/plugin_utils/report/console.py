@@ -20,7 +20,7 @@ def summary_lines(report: Mapping[str, Any], path: str = "") -> list[str]:
 
     `path`: the report's file, named in the last line.
     """
-    lines = [f"{report['verb']} {report['run_id']}: {text.VERDICT_TEXT[report['verdict']]}", ""]
+    lines = [_headline(report), ""]
     rows = []
     for service in report["services"]:
         rows.append(_row(service["service"], service))
@@ -34,7 +34,7 @@ def summary_lines(report: Mapping[str, Any], path: str = "") -> list[str]:
 
 def failure_text(report: Mapping[str, Any], path: str = "") -> str:
     """What a failing run says: the verdict, each failing service's reasons and next command, the report's file."""
-    lines = [f"{report['verb']} {report['run_id']}: {text.VERDICT_TEXT[report['verdict']]}"]
+    lines = [_headline(report)]
     for service in report["services"]:
         if service["fails"]:
             lines += [f"{service['service']}: {text.VERDICT_TEXT[service['verdict']]}", *_explain(service, "  ")]
@@ -47,8 +47,14 @@ def failure_line(report: Mapping[str, Any], path: str = "") -> str:
     """What a failing run says below its summary, which has the reasons."""
     failing = [service["service"] for service in report["services"] if service["fails"]]
     named = ", ".join(failing[:MOST_NAMED]) + (f" and {len(failing) - MOST_NAMED} more" if failing[MOST_NAMED:] else "")
-    verdict = f"{report['verb']} {report['run_id']}: {text.VERDICT_TEXT[report['verdict']]}"
-    return f"{verdict}: {named or 'no service took part'}. Why stands above{f' and in {path}' if path else ''}"
+    return (
+        f"{_headline(report)}: {named or 'no service took part'}. Why stands above{f' and in {path}' if path else ''}"
+    )
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    checked = " (check mode: nothing was changed)" if report["check_mode"] else ""
+    return f"{report['verb']} {report['run_id']}: {text.VERDICT_TEXT[report['verdict']]}{checked}"
 
 
 def _tells(stage: Mapping[str, Any]) -> bool:

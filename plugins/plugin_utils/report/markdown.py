@@ -15,6 +15,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report import text
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.kept import KeptTemplates
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+_BEGINS_A_BLOCK = re.compile(r"(?:#+|[-+]|\d+[.)])(?: |$)|>|~~~|---")
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -29,6 +30,7 @@ def render(report: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        as_given=text.as_given,
         cell=cell,
         duration=text.duration,
         outage=text.outage,
@@ -39,6 +41,8 @@ def render(report: Mapping[str, Any]) -> str:
         words=text.words,
         measured=text.measured,
         moves=text.moves,
+        counted=text.counted,
+        phase_texts=text.phase_texts,
         said=text.said,
         verdict=text.VERDICT_TEXT.__getitem__,
     )
@@ -47,6 +51,10 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Text for one line of Markdown: what a member said must not become a column, HTML, an image or a link."""
+    """Text for one line of Markdown: what a member said must not become a column, HTML, an image or a link.
+
+    Nor a heading, a list, or a fence that hides all that follows.
+    """
     line = " ".join(str("" if value is None else value).split())
-    return re.sub(r"([\\|`*\[\]<])", r"\\\1", line)
+    line = re.sub(r"([\\|`*\[\]<]|:(?=//))", r"\\\1", line)
+    return re.sub(r"^(\d*)([#>~+.)-])", r"\1\\\2", line) if _BEGINS_A_BLOCK.match(line) else line

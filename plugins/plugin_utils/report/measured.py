@@ -24,6 +24,8 @@ class Measured:
     outage: Outage = Outage()
     loss: Loss = Loss()
     window: Window | None = None
+    began: float | None = None
+    """When the outage began, also where its end was not seen."""
     acknowledged: int | None = None
     in_doubt: int | None = None
     lost_rows: tuple[Any, ...] = ()
@@ -60,16 +62,18 @@ def measured(
     if outage_started is not None and served is not None and first is not None and outage_started < min(first, served):
         start, end = outage_started, served
         outage = Outage(round(served - outage_started, 6), source="operator")
+    known = outage.seconds is not None
     return Measured(
         outage=outage,
-        loss=_loss(data, entries),
-        window=Window(start, end) if outage.seconds is not None and start is not None and end is not None else None,
+        began=start if known or outage.at_least_seconds else None,
+        loss=_loss(data, entries, outage_started),
+        window=Window(start, end, bool(canary)) if known and start is not None and end is not None else None,
         acknowledged=_count(data, "acknowledged"),
         in_doubt=_count(data, "in_doubt"),
         lost_rows=tuple(data.get("lost_ranges") or data.get("lost_rows") or ()),
         elsewhere=elsewhere(data),
         elsewhere_by=elsewhere_by(data),
-        outage_unknown=str(data.get("outage_unknown") or ""),
+        outage_unknown="" if known else str(data.get("outage_unknown") or ""),
         loss_unknown=_contradicted(data) or str(data.get("surviving_unknown") or ""),
     )
 
@@ -86,8 +90,9 @@ def _unended(data: Mapping[str, Any]) -> Outage:
     return Outage(None, at_least, "canary") if at_least > 0 else Outage()
 
 
-def _loss(data: Mapping[str, Any], entries: Iterable[Entry]) -> Loss:
-    """The canary's rows; without them what a step proved of the positions (its journal data `loss`)."""
+def _loss(data: Mapping[str, Any], entries: Iterable[Entry], outage_started: float | None) -> Loss:
+    """The canary's rows; without them what a step proved (its journal data `loss`): of the positions, or how old the
+    `newest` is that came back, which tells as much as is known of when the outage began."""
     writes, seconds = _count(data, "lost"), _number(data, "lost_seconds")
     if _contradicted(data):
         # What is missing is missing all the same and counts against the objective; that nothing is, nobody knows
@@ -103,7 +108,10 @@ def _loss(data: Mapping[str, Any], entries: Iterable[Entry]) -> Loss:
         return Loss()
     source = proven.get("source")
     known: Source = source if source in SOURCES else "positions"
-    return Loss(_number(proven, "seconds"), _count(proven, "writes"), source=known)
+    seconds, newest = _number(proven, "seconds"), _time(proven, "newest")
+    if newest is not None and outage_started is not None:
+        seconds = round(max(0.0, outage_started - newest), 6)
+    return Loss(seconds, _count(proven, "writes"), source=known)
 
 
 def _contradicted(data: Mapping[str, Any]) -> str:
@@ -128,10 +136,17 @@ def elsewhere(data: Mapping[str, Any]) -> int | None:
     return max((count for count in counts if count is not None), default=None)
 
 
-def _served(entries: Iterable[Entry], times: Mapping[int, float]) -> float | None:
+def _served(entries: Sequence[Entry], times: Mapping[int, float]) -> float | None:
     """When the service was seen to serve again, as the steps tell it."""
     done = {str(e.get("step")): times[int(e["seq"])] for e in entries if e.get("state") == "done"}
-    return next((done[step] for step in _SERVING if step in done), None)
+    # A service without an endpoint has no other step
+    built = [times[int(entry["seq"])] for entry in entries if _is_built_anew(entry)]
+    return next((done[step] for step in _SERVING if step in done), built[0] if built else None)
+
+
+def _is_built_anew(entry: Entry) -> bool:
+    data = entry.get("data") or {}
+    return entry.get("state") == "done" and data.get("state") == "rebuilt" and bool(data.get("changed"))
 
 
 def _time(data: Mapping[str, Any], *keys: str) -> float | None:

@@ -16,15 +16,25 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.verdict import 
     two_primaries,
     worst,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.command import line, without_check
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.measured import elsewhere, elsewhere_by, measured
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import ServiceFiles, seconds_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING, Stage, decision_of, outcome_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.timeline import Entry, axis, words_of
 
-#: verbs made of several stages, each with the stages of which one is what the verb is for, and with its last stage
+#: verbs made of several stages, each with the stages of which one is what the verb is for
 COMPOSED: Mapping[str, tuple[str, ...]] = {"drill": ("failover", "switchover")}
-LAST: Mapping[str, str] = {"drill": "failback"}
+#: the last stage of a verb, with its name in words: a run that was cut off before it did not do what the verb is for
+LAST: Mapping[str, tuple[str, str]] = {
+    "drill": ("failback", "failback"),
+    "failback": ("failback", "move"),
+    "restore": ("backup", "backup"),
+}
+#: what a restore has done that put the data where the service serves it
+REPLACED = ("in_place", "rebuilt")
 _PASSED = VERDICTS.index("passed")
+#: how a decision says that members are missing which a rejoin brings back
+_NOT_FOLLOWING = "not following"
 
 
 def service_of(
@@ -40,13 +50,16 @@ def service_of(
         stage: _stage(run, name, stage, entries, times, files, allow_degraded).to_dict()
         for stage, entries in stages.items()
     }
-    main = next((stage for stage in COMPOSED.get(verb, ()) if stage in made), list(made)[-1])
+    main = next((stage for stage in COMPOSED.get(verb, (verb,)) if stage in made), list(made)[-1])
     entry = {
         "service": name,
         "function": info.get("function"),
         "tier": info.get("tier"),
         **made[main],
-        **_together(verb, main, made, whole),
+        # What a check run did not do has nothing that follows it
+        **_together(
+            verb, main, made, whole, _missing(verb, main, made, () if run.get("check_mode") else files.entries)
+        ),
         "fault": _fault(files.entries),
         "protection": _protection(files.entries),
         "sessions": list(_last_of(files.entries, "sessions") or []),
@@ -55,7 +68,7 @@ def service_of(
     }
     _watched(entry, made, files)
     _distrust(entry, files)
-    entry["redundancy"], entry["next_command"] = _next(entry, verb, files.entries, inventory)
+    entry["redundancy"], entry["next_command"] = _next(entry, run, files.entries, inventory)
     return entry
 
 
@@ -65,6 +78,8 @@ CONTROL = "control"
 
 #: verbs that look first where the primary is: that it could not be moved now is no reason against them
 ONLY_LOOK = {"backup": "assess", "restore": "assess"}
+#: verbs of which any stage that did something is news: a restore that was cut off is ended by its rejoin and its backup
+ANY_STAGE = ("restore",)
 
 
 def _meant(verb: str, entries: Sequence[Entry]) -> list[Entry]:
@@ -97,8 +112,14 @@ def _stage(
     objectives = ((run.get("services") or {}).get(name) or {}).get("objectives") or {}
     allowances = (run.get("plan") or {}).get("allowances") or {}
     injected = _time_of(files.entries, times, "inject")
-    trigger: Trigger = "planned" if stage != "failover" else "real" if injected is None else "injected"
-    measures: Measures = "nothing" if stage not in MOVING else "expected"
+    # Where no member has data nobody serves: building the service anew ends a real outage
+    rebuilds = verb == stage == "restore" and any(
+        (each.get("data") or {}).get("state") == "rebuilt" for each in entries
+    )
+    moves = stage in MOVING or rebuilds
+    ends_outage = stage == "failover" or rebuilds
+    trigger: Trigger = "planned" if not ends_outage else "real" if injected is None else "injected"
+    measures: Measures = "expected" if moves else "nothing"
     if verb in COMPOSED and measures == "expected" and not run.get("check_mode"):
         measures = "promised"
     steps = {str(step.get("name")) for step in decision_of(entries).get("steps") or () if isinstance(step, Mapping)}
@@ -123,24 +144,27 @@ def _stage(
     )
 
 
-def _together(verb: str, main: str, made: Mapping[str, Mapping[str, Any]], whole: Sequence[Entry]) -> dict[str, Any]:
-    """Verdict and reasons of a service over all its stages.
+def _together(
+    verb: str, main: str, made: Mapping[str, Mapping[str, Any]], whole: Sequence[Entry], missing: str
+) -> dict[str, Any]:
+    """Verdict, reasons and refusals of a service over all its stages.
 
     The stage that the verb is for gives the verdict; another one only makes it worse: a rejoin that went well does not
     make a drill pass that had nothing to do.
     """
     verdicts: list[Verdict] = [made[main]["verdict"]]
     reasons, fails = list(made[main]["reasons"]), [made[main]["fails"]]
+    refusals = list(made[main]["refusals"])
     for stage, entry in made.items():
-        if stage != main and VERDICTS.index(entry["verdict"]) < _PASSED:
+        if stage != main and (verb in ANY_STAGE or VERDICTS.index(entry["verdict"]) < _PASSED):
             verdicts.append(entry["verdict"])
             reasons += [f"{stage}: {reason}" for reason in (*entry["reasons"], entry["message"]) if reason]
+            refusals += [each for each in entry["refusals"] if each not in refusals]
         fails.append(entry["fails"])
     ended = outcome_of(whole, verb) if whole else None
     if ended in ("failed", "refused"):
         verdicts.append(cast("Verdict", ended))
         fails.append(True)
-    missing = _missing(verb, main, made)
     if missing and not any(fails):
         verdicts.append("failed")
         fails.append(True)
@@ -149,17 +173,27 @@ def _together(verb: str, main: str, made: Mapping[str, Mapping[str, Any]], whole
     for entry in whole:
         if entry.get("step") == "outcome":
             message = str((entry.get("data") or {}).get("message") or message)
-    return {"verdict": worst(verdicts), "fails": any(fails), "reasons": reasons, "message": message}
+    return {
+        "verdict": worst(verdicts),
+        "fails": any(fails),
+        "reasons": reasons,
+        "refusals": refusals,
+        "message": message,
+    }
 
 
-def _missing(verb: str, main: str, made: Mapping[str, Mapping[str, Any]]) -> str:
-    """The stage that a composed verb never came to, which its own steps would not tell."""
-    if verb not in COMPOSED:
-        return ""
-    if main not in COMPOSED[verb]:
+def _missing(verb: str, main: str, made: Mapping[str, Mapping[str, Any]], entries: Sequence[Entry]) -> str:
+    """The stage that a verb of several never came to, which its own steps would not tell; nothing where it did."""
+    if verb in COMPOSED and main not in COMPOSED[verb]:
         return " or ".join(COMPOSED[verb])
-    moved = made[main]["outcome"] in ("done", "degraded")
-    return LAST[verb] if moved and LAST[verb] not in made else ""
+    last, words = LAST.get(verb, ("", ""))
+    if not last or last in made:
+        return ""
+    if verb == "drill" and made[main]["outcome"] not in ("done", "degraded"):
+        return ""
+    if verb == "restore" and (_last_of(entries, "restored", step="outcome") or {}).get("state") not in REPLACED:
+        return ""
+    return words
 
 
 def _fault(entries: Sequence[Entry]) -> dict[str, Any] | None:
@@ -219,35 +253,58 @@ def _distrust(entry: dict[str, Any], files: ServiceFiles) -> None:
 
 
 def _next(
-    entry: Mapping[str, Any], verb: str, entries: Sequence[Entry], inventory: str
+    entry: Mapping[str, Any], run: Mapping[str, Any], entries: Sequence[Entry], inventory: str
 ) -> tuple[dict[str, Any] | None, str | None]:
     """What is left of the service's redundancy, and the command to run next (null: none)."""
     redundancy = _redundancy(entries)
     if redundancy is not None and not isinstance(redundancy, Mapping):
         redundancy = {"state": redundancy}
     said = _last_of(entries, "next_command", step="outcome") or (redundancy or {}).get("next_command")
-    line = f"ansible-playbook continuity.dr.{{}} {inventory} -e scope={entry['service']}"
-    if said:
-        command: str | None = str(said)
+    missing = _NOT_FOLLOWING in str((redundancy or {}).get("state"))
+    command: str | None = None
+    if run.get("check_mode") and entry["outcome"] in ("done", "degraded"):
+        command = without_check(run, inventory)  # nothing was done, so nothing is to be done after it
+    elif said:
+        command = str(said)
     elif entry["verdict"] == "failed":
-        command = line.format("assess")
-    elif entry["outcome"] == "degraded" or (verb == "failover" and entry["outcome"] == "done"):
-        command = line.format("rejoin")
-    else:
-        command = None
+        command = line("assess", inventory, entry["service"])
+    elif (
+        entry["outcome"] == "degraded"
+        or (run["verb"] == "failover" and entry["outcome"] == "done")
+        or (missing and entry["verdict"] != "refused")
+    ):
+        command = line("rejoin", inventory, entry["service"])
     if redundancy is not None:
         redundancy = {"state": str(redundancy.get("state") or ""), "next_command": command}
     return redundancy, command
 
 
 def _redundancy(entries: Sequence[Entry]) -> Any:
-    """What was last said of it. A member that rejoined afterwards takes back what was said before."""
+    """What was last said of it. A member that rejoined afterwards takes back what was said before.
+
+    A decision says what will be missing once its steps are done: that counts when one of them was.
+    """
     said: Any = None
+    forecast: Any = None
     for entry in entries:
-        said = (entry.get("data") or {}).get("redundancy", said)
-        if entry.get("step") == "rejoin" and entry.get("state") == "done":
-            said = None
+        data = entry.get("data") or {}
+        if entry.get("step") == "decide":
+            forecast = data.get("redundancy") if _will_move(data) else None
+        if "redundancy" in data and not _will_move(data):
+            said = data["redundancy"]
+        if data.get("check_mode") or entry.get("state") != "done":
+            continue
+        if entry.get("step") == "promote" and forecast is not None:
+            said, forecast = forecast, None
+        if entry.get("step") == "rejoin":
+            said = forecast = None
     return said or None
+
+
+def _will_move(decision: Mapping[str, Any]) -> bool:
+    """Whether the decision changes who is primary and who follows; `assess` tells of what is, whatever it could do."""
+    names = {str(step.get("name")) for step in decision.get("steps") or () if isinstance(step, Mapping)}
+    return decision.get("verb") != "assess" and bool(names & {"promote", "rejoin"})
 
 
 def _last_of(entries: Sequence[Entry], key: str, step: str | None = None) -> Any:

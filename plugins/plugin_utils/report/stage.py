@@ -103,7 +103,7 @@ class Stage:
             "total_seconds": None if judged.rto.total_seconds is None else round(judged.rto.total_seconds, 6),
             "met": judged.rto.met,
             "source": self.measured.outage.source,
-            "started": text_of(window.start) if window else None,
+            "started": text_of(window.start if window else self.measured.began),
             "ended": text_of(window.end) if window else None,
             "unknown": self.measured.outage_unknown,
             "phases": timeline.phases(self.entries, self.times, trigger=self.trigger, began=self.began, window=window),

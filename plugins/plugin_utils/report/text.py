@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import format_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import text_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.stage import MOVING
 
 UNKNOWN = "not measured"
@@ -19,6 +21,15 @@ VERDICT_TEXT: Mapping[str, str] = {
     "not_measured": "NOT MEASURED",
     "passed": "PASSED",
     "nothing_to_do": "NOTHING TO DO",
+}
+PHASES: Mapping[str, str] = {
+    "detect": "fault to the first action",
+    "decide": "observed and decided",
+    "fence": "claimed and fenced",
+    "promote": "promoted",
+    "redirect": "endpoint switched",
+    "verify": "verified",
+    "client": "until the client wrote again",
 }
 
 
@@ -39,6 +50,12 @@ def moves(entry: Mapping[str, Any]) -> bool:
     return any(each is not None for each in known) or (
         entry["stage"] in MOVING and entry["outcome"] not in ("refused", "nothing_to_do")
     )
+
+
+def away(rto: Mapping[str, Any]) -> float | None:
+    """Seconds of the outage: measured, or what is certain of one whose end was not seen."""
+    seconds: float | None = rto["at_least_seconds"] if rto["measured_seconds"] is None else rto["measured_seconds"]
+    return seconds
 
 
 def measured(part: Mapping[str, Any]) -> str:
@@ -99,6 +116,51 @@ def rows(numbers: Iterable[Any]) -> str:
         else:
             texts.append(str(each))
     return ", ".join(texts)
+
+
+def as_given(inputs: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """The inputs of a run as its operator writes them: a time and a duration, not the seconds made of them."""
+    found: dict[str, str | list[str]] = {}
+    for name, value in inputs.items():
+        if value in (None, "", [], ()) or value is False:
+            continue
+        if name == "outage_started" and isinstance(value, (int, float)):
+            found[name] = re.sub(r"\.?0*Z$", "Z", text_of(value) or "")
+        elif name == "accept_data_loss_seconds" and isinstance(value, (int, float)):
+            found["accept_data_loss"] = f"{value:.6f}".rstrip("0").rstrip(".") + "s"
+        elif value is True:
+            found[name] = "true"
+        else:
+            found[name] = [str(each) for each in value] if isinstance(value, (list, tuple)) else str(value)
+    return found
+
+
+def by_operator(entry: Mapping[str, Any]) -> bool:
+    """Whether the outage counts from the time that the operator gave, not from what the client saw."""
+    return str(entry["rto"]["source"]) == "operator"
+
+
+def seen_by_client(entry: Mapping[str, Any]) -> bool:
+    """Whether a client's ledger told when the outage ended, not a step."""
+    return not by_operator(entry) or entry["rpo"]["acknowledged"] is not None
+
+
+def counted(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Where measured outages begin and end: the page never says that a client saw what an operator gave."""
+    told = []
+    for entry in entries:
+        if not by_operator(entry):
+            told.append("as the client saw it")
+        elif seen_by_client(entry):
+            told.append("from the time that the operator gave to the client's first write")
+        else:
+            told.append("from the time that the operator gave to the last step; no client measured it")
+    return ", or ".join(dict.fromkeys(told))
+
+
+def phase_texts(entry: Mapping[str, Any]) -> dict[str, str]:
+    """What each phase is; without a client the last one ends with a step."""
+    return {**PHASES, **({} if seen_by_client(entry) else {"client": "until it served again"})}
 
 
 def words(value: Any) -> str:

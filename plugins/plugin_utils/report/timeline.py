@@ -27,10 +27,12 @@ NAMES = ("detect", *(name for name, _steps in PHASES), "client")
 
 @dataclass(frozen=True)
 class Window:
-    """The outage as the client saw it, in seconds since 1970."""
+    """The outage, in seconds since 1970."""
 
     start: float
     end: float
+    by_client: bool = True
+    """Its end is a client's write; without a canary it is a step's."""
 
 
 def axis(entries: Sequence[Entry]) -> dict[int, float]:
@@ -82,7 +84,7 @@ def phases(
         if end is not None:
             until = max(at, round(min(end, limit) - start, 6))
             found[name], at = round(until - at, 6), until
-    if window is not None:
+    if window is not None and (window.by_client or round(limit - start, 6) > at):
         found["client"] = round(max(0.0, round(limit - start, 6) - at), 6)
     return found
 

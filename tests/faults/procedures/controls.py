@@ -30,7 +30,8 @@ def ended(trial: Trial, result: Result, verdict: str, *words: str) -> Seen:
         inside("db1", f"systemctl unmask --quiet {trial.cluster.unit} && systemctl start {trial.cluster.unit}")
     serves_again(trial)
     service = result.service(trial.service)
-    return Seen(f"exit {result.rc}, {verdict}: {service['message'] or '; '.join(service['reasons'])}", True)
+    why = service["message"] or "; ".join(service["reasons"]) or ", ".join(result.rules(trial.service))
+    return Seen(f"exit {result.rc}, {verdict}: {why}", True)
 
 
 def drill(trial: Trial, plan: Path | None = None) -> Result:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import harness
 from harness import FAULTS
 
@@ -38,17 +41,38 @@ def production(trial: Trial) -> Seen:
 
 
 def loud_failures(trial: Trial) -> Seen:
-    """Runs that fail in their midst are the ones that print what they hold. All verbs here run with -vvv --diff."""
+    """Runs that fail in their midst are the ones that print what they hold. All verbs here run with -vvv --diff.
+
+    Ansible keeps a log as well, and a callback writes every result to a file. Its setting display_args_to_stdout is not
+    among this: it prints what a task was given, and only a task's own no_log would keep that back.
+    """
+    log, results = trial.watch.runs / "ansible.log", trial.watch.runs / "junit"
+    settings = {
+        "ANSIBLE_LOG_PATH": str(log),
+        "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit",
+        "JUNIT_OUTPUT_DIR": str(results),
+        "JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT": "true",
+    }
+    results.mkdir(parents=True)
+    os.environ |= settings
+    trial.undo(lambda: [os.environ.pop(name, None) for name in settings])
     crash(trial)
-    trial.watch.verb("switchover", *trial.move)
+    fails(trial, "switchover", *trial.move)
     restart(trial)
-    wrong = trial.plan({"services": {"accounts-db": {"canary": {"database": "nowhere"}}}})
-    trial.watch.verb("drill", f"scope={trial.service}", f"fault={FAULTS}/primary_crashed.yml", plan=wrong)
+    wrong = trial.plan({"services": {trial.service: {"canary": {"database": "nowhere"}}}})
+    fails(trial, "drill", f"scope={trial.service}", f"fault={FAULTS}/primary_crashed.yml", plan=wrong)
     serves_again(trial)
     result = trial.done("switchover", *trial.move)
     assert "ESTABLISH SSH CONNECTION" in result.output, "it was not that loud"
+    assert log.stat().st_size > 0 and len(list(results.iterdir())) >= 3, "the log or the callback's files are missing"
     trial.watch.wait_rows(5)
-    return Seen("none of the lab's secrets in any output, journal, ledger or report")
+    return Seen("none of the lab's secrets in any output, log, file of a callback, journal, ledger or report")
+
+
+def fails(trial: Trial, verb: str, *arguments: str, plan: Path | None = None) -> None:
+    """Run a verb that must not end well."""
+    result = trial.watch.verb(verb, *arguments, plan=plan)
+    assert result.rc != 0, tail(result.output)
 
 
 def drift(trial: Trial) -> Seen:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.ansible_setting
     version_findings,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.inputs import INPUTS, MEANT, SETTINGS, checked_inputs
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import CLAIM_SECONDS
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.settings import (
+    CLAIM_SECONDS,
+    continued_findings,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = 1795317300.0  # 2026-11-22T03:15:00Z
@@ -205,6 +209,65 @@ def test_all_errors_at_once(told):
 def test_a_directory_of_somebody_else_is_refused(told, monkeypatch, assert_told, tmp_path):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, who may write everywhere
     assert_told(told({"continuity_runs_dir": f"{tmp_path}/a/b"}), "continuity_runs_dir", "cannot be written to")
+
+
+@pytest.mark.parametrize(
+    ("begun", "verb", "check_mode", "says"),
+    [
+        ({"verb": "failover"}, "rejoin", False, '"run-a" is a run of failover, and this is rejoin; allowed: the sa'),
+        ({"verb": "failover", "check_mode": True}, "failover", False, "a run of failover in check mode, and this is"),
+        ({"verb": "failover"}, "failover", True, "a run of failover, and this is failover in check mode"),
+        ({"verb": "failover"}, "failover", False, ""),
+        ({"verb": "failover"}, "report", False, ""),
+        ({}, "rejoin", False, ""),
+        (None, "rejoin", False, ""),
+    ],
+)
+def test_a_run_is_continued_by_its_own_verb(tmp_path, begun, verb, check_mode, says):
+    """Its run.json is the first one's: the report would tell of a failover that nobody asked for."""
+    (tmp_path / "run-a").mkdir()
+    if begun is not None:
+        (tmp_path / "run-a" / "run.json").write_text(json.dumps(begun))
+    extra = {"continuity_run_id": "run-a", "continuity_runs_dir": str(tmp_path)}
+    found = list(continued_findings(extra, verb, check_mode, {}))
+    assert (len(found) == 1 and found[0].startswith("continuity_run_id: ") and says in found[0]) if says else not found
+    assert list(continued_findings({**extra, "continuity_run_id": "../run-a"}, verb, check_mode, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "says"),
+    [
+        ({"scope": "payments"}, {"scope": "accounts-db"}, ["scope payments -> accounts-db"]),
+        ({"target_site": "dc2"}, {"target_site": "dc1"}, ["target_site dc2 -> dc1"]),
+        ({"source_site": "dc1"}, {"source_site": "dc2"}, ["source_site dc1 -> dc2"]),
+        ({"target_site": "dc2"}, {"source_site": "dc2"}, ["target_site dc2 -> source_site dc2"]),
+        ({"source_site": "dc1"}, {"target_site": "dc1"}, ["source_site dc1 -> target_site dc1"]),
+        (
+            {"scope": "payments", "target_site": "dc2"},
+            {"scope": "all", "target_site": "dc1"},
+            ["scope payments -> all", "target_site dc2 -> dc1"],
+        ),
+        # Left out, it would move what was only to be prepared
+        ({"scope": "payments", "prepare": True}, {"scope": "payments", "prepare": False}, ["prepare true -> false"]),
+        ({"scope": "payments"}, {"scope": "payments", "prepare": True}, ["prepare false -> true"]),
+        ({"prepare": True}, {"prepare": True}, []),
+        # A run is found again by the site that it left, and may be given what its refusal asked for
+        ({"scope": "payments", "target_site": "dc2"}, {"source_site": "dc1"}, []),
+        ({"scope": "payments"}, {"scope": "payments", "waive": ("lag_unknown",), "reason": "seen"}, []),
+        ({"source_site": "dc1"}, {"source_site": "dc1", "target_site": "dc2"}, []),
+    ],
+)
+def test_a_run_is_continued_with_its_own_inputs(tmp_path, begun, now, says):
+    """It would adopt the claim of a move in one direction for a move in the other."""
+    (tmp_path / "run-a").mkdir()
+    (tmp_path / "run-a" / "run.json").write_text(json.dumps({"verb": "failover", "inputs": begun}))
+    extra = {"continuity_run_id": "run-a", "continuity_runs_dir": str(tmp_path)}
+    found = list(continued_findings(extra, "failover", False, now))
+    if not says:
+        assert found == []
+        return
+    assert len(found) == 1 and found[0].startswith('continuity_run_id: "run-a" was begun with other inputs: ')
+    assert ", ".join(says) + "; allowed: the inputs that it was begun with" in found[0]
 
 
 @pytest.mark.parametrize(("version", "old"), [("2.18.7", True), ("2.9", True), ("2.19.0", False), ("2.22.0rc1", False)])

@@ -56,7 +56,10 @@ ROWS = [
         {"key": {"nmae": "k", "secret": CANARY}},
         ['key.nmae: unknown option (did you mean "name"?)', "allowed: algorithm,"],
     ),
-    ({"state": "swicthed"}, ["value of state must be one of: armed, switched, verified, got: swicthed"]),
+    (
+        {"state": "swicthed"},
+        ["value of state must be one of: armed, switched, prepared, restored, verified, got: swicthed"],
+    ),
     ({"type": "a"}, ["value of type must be one of: A, AAAA, CNAME, TXT, got: a"]),
     ({"ttl": "5s"}, ["'ttl' is of type str", "\"'5s'\" cannot be converted to an int"]),
     ({"ttl": True}, ["ttl: true is not a number", "allowed: a whole number"]),

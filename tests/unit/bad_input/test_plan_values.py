@@ -58,6 +58,12 @@ KINDS = [
     ("port: 5432", "port: 5432.0", f"{DB}.engine.port", ['"5432.0" is not a whole number', PORT]),
     ("port: 5433", "port: 5433/tcp", f"{DB}.members[1].port", ['"5433/tcp" is not a whole number', PORT]),
     ("rate: 20", "rate: -1", f"{DB}.canary.rate", ['"-1" is not possible', "allowed: a number of writes per second"]),
+    (
+        "rate: 20",
+        "rate: .nan",
+        f"{DB}.canary.rate",
+        ['"nan" is not a number', "allowed: a number of writes per second"],
+    ),
     ("rate: 20", "rate: true", f"{DB}.canary.rate", ['"true" is not a number', "allowed: a number of writes"]),
     ("Payment processing", '" "', "functions.payments.title", ['" " is not possible', TEXT]),
     ("Payment processing", '"a\\nb"', "functions.payments.title", ['"a\\nb" is not possible', TEXT]),

@@ -21,6 +21,7 @@ def test_the_plan_is_a_correct_one_with_a_thousand_functions_and_five_thousand_s
 
 def test_the_run_has_ten_thousand_lines_and_its_report_does_not_fail(tmp_path, monkeypatch):
     monkeypatch.setattr(large, "STATE", tmp_path)
+    assert large.LINES == 10_000
     monkeypatch.setattr(large, "LINES", 100)
     case = large.Report()
     case.prepare()

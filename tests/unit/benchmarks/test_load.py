@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,35 @@ def test_who_asks_for_the_name_stays_where_the_name_still_points() -> None:
     finder = client.ByName(OLD, [])  # an address is its own answer
     assert finder.next(OLD) == OLD
     assert finder.next(NEW) == OLD
+
+
+def test_one_process_writes_for_many_services_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "STATE", tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens, so every row is refused at once
+        login = {"name": "127.0.0.1", "database": "d", "role": "r", "port": taken.getsockname()[1], "resolvers": []}
+        made = [load.client(f"run-{number}", login, 50.0, []) for number in range(3)]
+        clients = load.Clients([settings for _ledger, settings in made])
+        clients.start()
+        until = time.monotonic() + 60
+        while any(len(load.read(ledger)) < 3 for ledger, _settings in made):
+            assert time.monotonic() < until, "not every client writes"
+            time.sleep(0.05)
+        clients.stop()
+    seen = [load.read(ledger) for ledger, _settings in made]
+    assert {row.outcome for rows in seen for row in rows} == {"refused"}
+    assert all([row.seq for row in rows] == list(range(1, len(rows) + 1)) for rows in seen)
+    assert [len(load.read(ledger)) for ledger, _settings in made] == [len(rows) for rows in seen]
+    clients.stop()
+
+
+def test_who_was_never_served_is_told_with_what_it_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(json.dumps([1, "refused", 1, 2, OLD]) + "\n", encoding="utf-8")
+    now = iter(range(1000))
+    monkeypatch.setattr(load.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(load.time, "sleep", lambda _seconds: None)
+    with pytest.raises(load.NotServed, match=rf"not served by {NEW} within 5 s; last writes: .*refused.*{OLD}"):
+        load.wait_served(ledger, NEW, 5.0)

@@ -15,7 +15,7 @@ from topology import CHECKOUT
 
 from tests.faults import catalogue, page, results
 from tests.faults.answers import wrong
-from tests.faults.leaks import leaks, secrets_of
+from tests.faults.leaks import FENCE_PASSWORD, leaks, secrets_of
 from tests.faults.ledger import declared, undeclared
 from tests.faults.writers import Answer, Spell, spells, two_at_once
 
@@ -115,6 +115,14 @@ def test_a_secret_is_found_in_each_of_its_forms_and_named_without_being_shown(tm
     assert leaks({"here": "-----BEGIN OPENSSH PRIVATE KEY----- pass word"}, secrets) == []
 
 
+def test_the_password_of_the_fence_device_is_searched_too(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "id_ed25519").write_text("b3BlbnNzaC1rZXk", encoding="utf-8")
+    plans = (CHECKOUT / "tests" / "lab" / "verbs" / "test_fencing.py").read_text(encoding="utf-8")
+    assert f"password: {FENCE_PASSWORD}" in plans
+    assert leaks({"log": f"password={FENCE_PASSWORD}"}, secrets_of(tmp_path)) == ["the secret fence stands in log"]
+
+
 def test_every_row_of_the_catalogue_can_be_tried_or_names_what_is_missing() -> None:
     faults, controls = catalogue.read(), catalogue.read("controls")
     assert [fault.id for fault in faults] == [f"F{number:02}" for number in range(1, 57)]
@@ -167,8 +175,30 @@ def test_the_page_tells_every_fault_also_those_that_were_not_tried() -> None:
     text = page.render(kept, faults, catalogue.read("controls"))
     lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| F")}
     assert sorted(lines) == [fault.id for fault in faults]
-    assert "| passed | seen |" in lines["F01"]
-    assert "| **failed** | a / b c |" in lines["F02"]
+    assert "| passed | seen | abc |" in lines["F01"]
+    assert "| **failed** | a / b c | abc |" in lines["F02"]
     assert "| not tried |" in lines["F03"]
-    assert "1 passed, 1 failed; commit abc, seed 7." in text
-    assert all(len(line.split(" | ")) == 6 for line in lines.values())
+    assert f"1 passed, 1 failed, {len(faults) - 2} not tried; commit abc, seed 7." in text
+    assert all(len(line.split(" | ")) == 7 for line in lines.values())
+
+
+def test_the_page_names_the_commit_of_each_row_and_at_its_top_how_many_there_are() -> None:
+    faults = catalogue.read()
+    rows = [
+        {**entry("F01", "passed"), "commit": "older", "when": "2026-11-22T10:00:00+00:00"},
+        {**entry("F02", "passed"), "commit": "newer", "when": "2026-11-23T10:00:00+00:00"},
+        {**entry("F03", "passed"), "commit": "undated"},
+    ]
+    text = page.render({"faults": rows, "controls": [], "seed": 7}, faults, catalogue.read("controls"))
+    top = text.partition("## Faults")[0]
+    assert "not tried; 3 commits, the newest newer, seed 7." in top and "older" not in top
+    for number, commit in enumerate(("older", "newer", "undated"), 1):
+        assert next(line for line in text.splitlines() if line.startswith(f"| F0{number}")).endswith(f"| {commit} |")
+
+
+def test_a_row_without_a_second_run_says_why_on_the_page() -> None:
+    every = [*catalogue.read(), *catalogue.read("controls")]
+    once = {fault.id: fault.once for fault in every if fault.once}
+    assert set(once) == {"F27", "control-promotion", "control-fence"}
+    text = page.render({"faults": [], "controls": []}, catalogue.read(), catalogue.read("controls"))
+    assert all(f"- {name}: {why}." in text for name, why in once.items())

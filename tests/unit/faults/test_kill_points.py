@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import harness
 import pytest
 from harness import Result
+from say import LabError
 
-from tests.faults import kill_points, results
+from tests.faults import kill_points, page, results
+from tests.faults.cut_off import Cut, Place
 from tests.faults.kill_points import Tried, Try, nothing_left, told
 from tests.faults.lanes import Lane
+from tests.faults.oracles import NUMBERS
+from tests.faults.points import Point
 
 QUIET = "payments-db : ok=4    changed=0    unreachable=0    failed=0"
 RECAP = "payments-db : ok=4    changed=2    unreachable=0    failed=0"
@@ -25,6 +34,11 @@ def test_one_more_run_must_neither_fail_nor_change_anything() -> None:
     assert nothing_left(Result(0, RECAP, 1.0)) == ["one more run changed 2 things"]
     (said,) = nothing_left(Result(2, f"claim_held\n{QUIET}", 1.0))
     assert said.startswith("one more run ended with 2") and "claim_held" in said
+
+
+def test_one_more_run_that_tells_nothing_proves_nothing() -> None:
+    (said,) = nothing_left(Result(0, "", 1.0))
+    assert "told nothing of any host" in said
 
 
 def test_what_went_wrong_stands_below_its_point() -> None:
@@ -73,6 +87,80 @@ def test_a_sample_is_added_to_those_before_and_all_points_begin_anew(
     assert counted() == 3
     kill_points.try_all([], None, 7, folder)
     assert counted() == 2 * 4 * 9
+
+
+def test_how_many_there_are_is_kept_from_the_last_run_of_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        text = page._counted(json.loads((folder.parent / "faults.json").read_text()), "kill_points", "killed")
+        return text.partition(";")[0]
+
+    monkeypatch.setattr(Lane, "undisturbed", lambda _self, _verb: [{"step": "decide", "state": "started"}] * 9)
+    kill_points.try_all(["payments-db:rejoin:1"], None, 7, folder)
+    assert told() == "- killed: 1 tried, none failed"
+    kill_points.try_all([], None, 7, folder)
+    kill_points.try_all(["payments-db:rejoin:1"], None, 7, folder)
+    assert told() == "- killed: 72 of 72 tried, 8 failed"
+
+
+@pytest.mark.parametrize("error", [LabError("no engine"), subprocess.TimeoutExpired("ansible-playbook", 600)])
+def test_a_point_that_is_broken_off_is_wrong_and_the_next_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def undisturbed(_self: Lane, verb: str) -> list[dict[str, str]]:
+        raise error
+
+    monkeypatch.setattr(Lane, "undisturbed", undisturbed)
+    tried = Try(Point("payments-db", "rejoin", 2), Lane("payments-db", tmp_path))()
+    assert tried.wrong and tried.wrong[0].startswith(f"broken off by {type(error).__name__}")
+
+
+@pytest.mark.parametrize(("times", "wrong"), [(1, []), (2, ["not judged: db2 was not heard for 3 s"])])
+def test_a_point_that_was_not_judged_is_tried_once_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, times: int, wrong: list[str]
+) -> None:
+    left = ["not judged: db2 was not heard for 3 s"] * times
+
+    def call(self: Try) -> Tried:
+        return Tried(str(self.point), "claim done", 1.0, [left.pop()] if left else [])
+
+    monkeypatch.setattr(Try, "__call__", call)
+    (tried,) = kill_points.try_all(["payments-db:rejoin:1"], None, 7, folder)
+    assert (tried.wrong, left) == (wrong, [])
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seen: dict[str, Any]) -> Tried:
+    """A point whose run is killed, continued and done, and whose watch saw this much."""
+
+    @contextmanager
+    def watching(*_services: str, place: Path) -> Iterator[Any]:
+        place.mkdir(parents=True, exist_ok=True)
+        yield SimpleNamespace(
+            seen=seen,
+            violations=[],
+            ledgers=[SimpleNamespace(lost=list)],
+            hear=lambda *_words: None,
+            keep=lambda _name, result: result,
+            wait_rows=lambda _count: None,
+        )
+
+    lane = Lane("payments-db", tmp_path)
+    lane.stands, lane.expected = "failed_over", {"rejoin": {}}
+    monkeypatch.setattr(lane, "undisturbed", lambda _verb: [])
+    monkeypatch.setattr(lane, "bring", lambda _start: None)
+    monkeypatch.setattr(lane, "timeline", lambda: 1)
+    monkeypatch.setattr(lane, "reading", lambda _timeline: {})
+    monkeypatch.setattr(Place, "journal", lambda _self: [{"step": "claim", "state": "done", "data": {}}])
+    monkeypatch.setattr(kill_points, "watching", watching)
+    monkeypatch.setattr(kill_points, "run_verb", lambda *_words, **_more: Cut(True, -9, ""))
+    monkeypatch.setattr(harness, "run_verb", lambda *_words, **_more: Result(0, QUIET, 1.0))
+    return Try(Point("payments-db", "rejoin", 1), lane)()
+
+
+def test_a_point_whose_oracles_saw_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole: dict[str, Any] = {**dict.fromkeys(NUMBERS, 1), "not_judged": {}}
+    assert watched(monkeypatch, tmp_path / "whole", whole).wrong == []
+    silent = watched(monkeypatch, tmp_path / "silent", {**whole, "asked_for_names": 0})
+    assert silent.wrong == [NUMBERS["asked_for_names"]]
 
 
 def test_anything_wrong_is_told_by_the_exit_code(folder: Path) -> None:

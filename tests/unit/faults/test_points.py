@@ -23,7 +23,7 @@ PLANNED = entries(
     "promote done",
     "point done",
 )
-UNPLANNED = entries("decide done", "fence done", "promote started", "promote done", "point started", "point done")
+UNPLANNED = entries("decide done", "fence done", "promote started", "promote done", "point done", "release done")
 
 
 def test_every_line_is_a_point() -> None:

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from harness import Result
 
 from tests.faults import damage, mending
 from tests.faults.mending import Command, NotMended, Operator
-from tests.faults.schedules import NUMBER, schedule
+from tests.faults.schedules import LOST, NUMBER, Event, _fault, schedule
 
 
 def test_a_schedule_is_told_by_its_seed_and_number() -> None:
@@ -35,6 +37,25 @@ def test_every_kind_of_event_comes_in_twenty_schedules() -> None:
     assert {"switchover", "failover", "rejoin", "failback"} == {e.name for e in events if e.kind == "verb"}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_in_most_schedules_the_primary_is_lost_and_a_failover_follows_at_once(seed: int) -> None:
+    def fails_over(number: int) -> bool:
+        events = schedule(seed, number).events
+        return any(
+            before.name in LOST and before.where == "primary" and (after.name, after.where) == ("failover", "away")
+            for before, after in pairwise(events)
+        )
+
+    assert sum(fails_over(number) for number in range(1, NUMBER + 1)) >= NUMBER / 2
+
+
+def test_a_schedule_never_stops_the_last_name_server() -> None:
+    two = [Event("fault", "name_server_stopped", server) for server in damage.NAME_SERVERS[:2]]
+    next_ones = [_fault(random.Random(seed), two, lost=False) for seed in range(100)]
+    stopped = {event.where for event in next_ones if event.name == "name_server_stopped"}
+    assert stopped == set(damage.NAME_SERVERS[:2])
+
+
 @pytest.mark.parametrize(
     ("writable", "where", "resolved"),
     [
@@ -53,6 +74,16 @@ def test_a_role_is_that_of_the_moment(
 ) -> None:
     monkeypatch.setattr(damage.harness, "writable", lambda *_where: writable)
     assert damage.Roles("payments-db").resolved(where) == resolved
+
+
+@pytest.mark.parametrize(("server", "unit"), [("ns1", "named.service"), ("ns2", "knot.service")])
+def test_a_name_server_is_stopped_whatever_its_program(monkeypatch: pytest.MonkeyPatch, server: str, unit: str) -> None:
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(damage.harness, "inside", lambda where, script: said.append((where, script)))
+    monkeypatch.setattr(damage, "state", lambda _machine: "running")
+    assert damage.inject("name_server_stopped", server, "payments-db")
+    assert damage.heal("name_server_stopped", server, "payments-db")
+    assert said == [(server, f"systemctl stop {unit}"), (server, f"systemctl start {unit}")]
 
 
 def test_a_dead_primary_was_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,11 @@ def test_a_job_runs_beside_another_and_neither_is_lost(capsys: pytest.CaptureFix
     wait = "for try in $(seq 500); do [ -e {} ] && exit 0; sleep 0.02; done; exit 1"
     # Each ends only when it sees the other: one after another they could not.
     lint = shell("lint", "touch lint; " + wait.format("stories"), beside="molecule")
-    types = shell("types", "touch types; exit 1", beside="molecule")
     molecule = shell("molecule", "touch stories; " + wait.format("types"))
-    verbs = shell("verbs", "test -e types")
+    # It goes on for a moment after that: what comes next begins when both have ended
+    alone = "for try in $(seq 25); do [ ! -e began ] || exit 0; sleep 0.02; done; touch alone; exit 1"
+    types = shell("types", f"touch types; {alone}", beside="molecule")
+    verbs = shell("verbs", "touch began; test -e alone")
     assert run_all([lint, types, molecule, verbs]) == 1
     said = capsys.readouterr().out
     assert all(f"{name}: ok" in said for name in ("lint", "molecule", "verbs"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from testinfra.host import Host
+from topology import DNS_PROGRAMS, Machine, name_servers
 
 
 def test_every_machine_answers_as_the_login_user(machines: dict[str, Host]) -> None:
@@ -25,6 +26,13 @@ def test_members_run_both_services_under_systemd(machines: dict[str, Host], memb
     running = machines[member].check_output("systemctl list-units --plain --no-legend --state=running 'postgresql@*'")
     assert "postgresql@15-payments.service" in running
     assert "postgresql@15-accounts.service" in running
+
+
+@pytest.mark.parametrize("server", name_servers(), ids=lambda server: server.name)
+def test_each_name_server_runs_its_own_implementation(machines: dict[str, Host], server: Machine) -> None:
+    units = " ".join(program.unit for program in DNS_PROGRAMS.values())
+    running = machines[server.name].check_output(f"systemctl list-units --plain --no-legend --state=running {units}")
+    assert running.split()[0] == server.program.unit and len(running.splitlines()) == 1
 
 
 @pytest.mark.parametrize("service", ["payments-db", "accounts-db"])

@@ -37,15 +37,6 @@ _NEXT = {
     "passed": "Nothing is left to do.",
     "nothing_to_do": "Nothing is left to do.",
 }
-PHASES = {
-    "detect": "fault to the first action",
-    "decide": "observed and decided",
-    "fence": "claimed and fenced",
-    "promote": "promoted",
-    "redirect": "endpoint switched",
-    "verify": "verified",
-    "client": "until the client wrote again",
-}
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -59,18 +50,32 @@ def render(report: Mapping[str, Any]) -> str:
         report=report,
         f=fields,
         drawings=drawings.draw(report),
+        drawn_outages=drawings.compared(report),
         detailed=drawings.detailed(report),
         most_drawn=drawings.MOST_SERVICES,
         fold=fold,
         attention=worst_first,
         worst_first=worst_first if fold else order,
-        next_commands=[services[number]["next_command"] for number in worst_first if services[number]["next_command"]],
+        next_commands=list(dict.fromkeys(filter(None, (services[number]["next_command"] for number in worst_first)))),
         run_sentence=sentence.run_sentence(fields),
         sentences=[sentence.service_sentence(fields, index) for index in range(len(services))],
-        phases=PHASES,
-        next_steps=_NEXT,
+        phases=text.PHASES,
+        next_step=_next_step(report),
         longest=sentence.LONGEST,
     )
+
+
+def _next_step(report: Mapping[str, Any]) -> str:
+    """What to do where no command is next."""
+    verdict = report["verdict"]
+    if report["check_mode"] and verdict not in ("failed", "refused", "nothing_to_do"):
+        return "To do it, run the same command without --check."
+    done = {key: said for key, said in _NEXT.items() if key == "refused" or not _open(report)}
+    return done.get(verdict, "No command is next; what is open stands below.")
+
+
+def _open(report: Mapping[str, Any]) -> bool:
+    return any(service["redundancy"] for service in report["services"])
 
 
 def page(template: str, **variables: Any) -> str:
@@ -86,8 +91,12 @@ def page(template: str, **variables: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        as_given=text.as_given,
+        by_operator=text.by_operator,
+        counted=text.counted,
         duration=text.duration,
         moves=text.moves,
+        phase_texts=text.phase_texts,
         result=text.result,
         rows=text.rows,
         said=text.said,

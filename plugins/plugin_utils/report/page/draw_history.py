@@ -42,7 +42,7 @@ def history_of(name: str, service: str, runs: Sequence[Run]) -> Canvas:
 
 
 def _outage(canvas: Canvas, axes: Axes, runs: Sequence[Run]) -> None:
-    keys = ("measured_seconds", "rto_seconds", "rto_objective_seconds")
+    keys = ("measured_seconds", "rto_seconds", "at_least_seconds", "rto_objective_seconds")
     known = [run[key] for run in runs for key in keys if run[key]]
     low, high = min(known, default=1.0), max(known, default=60.0)
     axes.set_yscale("log")
@@ -56,6 +56,9 @@ def _outage(canvas: Canvas, axes: Axes, runs: Sequence[Run]) -> None:
         if measured and total and total > measured:
             axes.plot([at, at], [measured, total], color=colour("allow-a"), linewidth=2)
             axes.plot([at], [measured], marker="o", markersize=3.5, color=colour("accent"), linewidth=0)
+        if total is None and run["at_least_seconds"]:
+            total = run["at_least_seconds"]
+            axes.plot([at, at], [total, high * 1.7], color=colour("bad"), linewidth=1.5, linestyle=":")  # it went on
         _mark(axes, at, max(total, low / 1.5) if total is not None else lane, run["verdict"], len(runs))
     _objective(canvas, axes, [run["rto_objective_seconds"] for run in runs], "RTO")
     axes.set_ylabel("outage")

@@ -12,9 +12,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing 
     colour,
     field,
     label,
+    open_end,
     rows,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import short
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import away
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,8 @@ _PARTS = (
 
 
 def objectives(name: str, moves: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Canvas:
-    """`moves`: label, path and entry of every move whose outage was compared with an objective above zero."""
+    """`moves`: label, path and entry of every move with an objective above zero whose outage is known, or at least
+    how long it was."""
     canvas = Canvas(
         name,
         "Outage against the recovery time objective",
@@ -39,7 +42,7 @@ def objectives(name: str, moves: Sequence[tuple[str, str, Mapping[str, Any]]]) -
     )
     axes = canvas.axes(left=190, top=30, right=170, bottom=26)
     rows(axes, [label(text) for text, _path, _entry in moves])
-    shares = [100 * entry["rto"]["total_seconds"] / entry["rto"]["objective_seconds"] for _l, _p, entry in moves]
+    shares = [100 * (_compared(entry["rto"])[1] or 0) / entry["rto"]["objective_seconds"] for _l, _p, entry in moves]
     most = min(_MOST, max(105.0, *(share * 1.05 for share in shares)))
     axes.set_xlim(0, most)
     axes.set_xticks([0, 25, 50, 75, 100] + ([150, 200] if most > 140 else []))
@@ -55,8 +58,19 @@ def objectives(name: str, moves: Sequence[tuple[str, str, Mapping[str, Any]]]) -
     return canvas
 
 
+def _compared(rto: Mapping[str, Any]) -> tuple[str, float | None]:
+    """The field that is compared with the objective and its seconds; of an outage without an end what is certain."""
+    key = "at_least_seconds" if rto["measured_seconds"] is None else "total_seconds"
+    return key, rto[key]
+
+
 def _bar(axes: Axes, row: int, rto: Mapping[str, Any]) -> None:
     at = 0.0
+    if rto["measured_seconds"] is None:
+        until = min(100 * (away(rto) or 0) / rto["objective_seconds"], _MOST)
+        axes.barh(row, until, height=0.5, color=colour("accent"), linewidth=0)
+        open_end(axes, until, row, "accent")
+        return
     for key, name, hatch in _PARTS:
         share = 100 * (rto[key] or 0) / rto["objective_seconds"]
         until = min(at + share, _MOST)
@@ -73,10 +87,15 @@ def _numbers(canvas: Canvas, row: int, path: str, rto: Mapping[str, Any]) -> Non
     """The sum and the objective as two columns of numbers."""
     up = 1 - (30 + 30 * (row + 0.5)) / canvas.height
     ink = colour("ink" if rto["met"] is not False else "bad")
-    for at, key, ink_of in ((92, "total_seconds", ink), (8, "objective_seconds", colour("muted"))):
+    compared = _compared(rto)[0]
+    if compared == "at_least_seconds":  # left of the column: the sum with what the plan allows is more still
+        canvas.figure.text(1 - 156 / 780, up, "≥", va="center", color=ink)
+    for at, key, ink_of in ((92, compared, ink), (8, "objective_seconds", colour("muted"))):
         text = canvas.figure.text(1 - at / 780, up, short(rto[key]), ha="right", va="center", color=ink_of)
         text.set_gid(field(f"{path}.rto.{key}"))
 
 
 def _told(rto: Mapping[str, Any]) -> str:
-    return f"{short(rto['total_seconds'])} of {short(rto['objective_seconds'])}"
+    key, seconds = _compared(rto)
+    least = "at least " if key == "at_least_seconds" else ""
+    return f"{least}{short(seconds or 0)} of {short(rto['objective_seconds'])}"

@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing import (
     Canvas,
     colour,
     field,
     label,
+    open_end,
     rows,
     ticks_of_seconds,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import short
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import away, counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PHASE_TEXT = {
     "detect": "until the first action",
@@ -28,18 +33,19 @@ PHASE_TEXT = {
 }
 
 
-def waterfall(name: str, stage: str, path: str, phases: Mapping[str, float | None]) -> Canvas:
-    """The phases of one outage, each beginning where the one before it ended."""
+def waterfall(name: str, stage: str, path: str, phases: Mapping[str, float | None], by_client: bool = True) -> Canvas:
+    """The phases of one outage, each beginning where the one before it ended. `by_client`: a client saw it end."""
+    texts = {**PHASE_TEXT, **({} if by_client else {"client": "until it served again"})}
     known = [(phase, seconds) for phase, seconds in phases.items() if seconds is not None]
     canvas = Canvas(
         name,
         f"Phases of the {stage}",
         "Each phase begins where the one before it ended: "
-        + ", ".join(f"{PHASE_TEXT.get(phase, phase)} {short(seconds)}" for phase, seconds in known),
+        + ", ".join(f"{texts.get(phase, phase)} {short(seconds)}" for phase, seconds in known),
         height=len(known) * 27 + 32,
     )
     axes = canvas.axes(left=190, top=6, right=70, bottom=26)
-    rows(axes, [PHASE_TEXT.get(phase, label(phase)) for phase, _seconds in known])
+    rows(axes, [texts.get(phase, label(phase)) for phase, _seconds in known])
     end = sum(seconds for _phase, seconds in known) or 1.0
     axes.set_xlim(0, end)
     ticks_of_seconds(axes, end)
@@ -60,20 +66,24 @@ def outages(name: str, moves: Sequence[tuple[str, str, Mapping[str, Any], float]
     canvas = Canvas(
         name,
         "Outages on the clock of the run",
-        "One bar for each service and stage, from its last write before to its first write after, coloured by phase. "
-        + " ".join(f"{label(t, 60)}: {short(e['rto']['measured_seconds'])}." for t, _p, e, _b in moves),
+        f"One bar for each service and stage, {counted(e for _t, _p, e, _b in moves)}, coloured by phase. "
+        + " ".join(f"{label(t, 60)}: {_told(e['rto'])}." for t, _p, e, _b in moves),
         height=len(moves) * 25 + 44,
     )
-    axes = canvas.axes(left=190, top=6, right=90, bottom=38)
+    unended = any(entry["rto"]["measured_seconds"] is None for _text, _path, entry, _began in moves)
+    axes = canvas.axes(left=190, top=6, right=140 if unended else 90, bottom=38)
     rows(axes, [label(text) for text, _path, _entry, _began in moves])
-    ends = [began + entry["rto"]["measured_seconds"] for _text, _path, entry, began in moves]
+    ends = [began + (away(entry["rto"]) or 0) for _text, _path, entry, began in moves]
     first = min(began for _text, _path, _entry, began in moves)
     axes.set_xlim(min(0.0, first), max(*ends, 0.1))
     ticks_of_seconds(axes, max(*ends, 0.1))
     axes.set_xlabel("since the run began")
     for row, (_text, path, entry, began) in enumerate(moves):
-        at, end = began, began + entry["rto"]["measured_seconds"]
+        at, end = began, ends[row]
         axes.barh(row, end - began, left=began, height=0.56, color=colour("idle"))
+        if entry["rto"]["measured_seconds"] is None:
+            _unended(canvas, axes, row, end, path, entry["rto"])
+            continue
         for phase, seconds in entry["rto"]["phases"].items():
             if seconds:
                 axes.barh(row, seconds, left=at, height=0.56, color=colour(phase if phase in PHASE_TEXT else "accent"))
@@ -83,3 +93,15 @@ def outages(name: str, moves: Sequence[tuple[str, str, Mapping[str, Any], float]
         )
         value.set_gid(field(f"{path}.rto.measured_seconds"))
     return canvas
+
+
+def _unended(canvas: Canvas, axes: Axes, row: int, end: float, path: str, rto: Mapping[str, Any]) -> None:
+    """Phases of an outage tell where its time went once it is over; of this one only its least length is known."""
+    open_end(axes, end, row, "idle")
+    axes.text(end, row, "at least", va="center", transform=canvas.shift(axes, 10))
+    value = axes.text(end, row, short(rto["at_least_seconds"]), va="center", transform=canvas.shift(axes, 60))
+    value.set_gid(field(f"{path}.rto.at_least_seconds"))
+
+
+def _told(rto: Mapping[str, Any]) -> str:
+    return f"{'at least ' if rto['measured_seconds'] is None else ''}{short(away(rto) or 0)}"

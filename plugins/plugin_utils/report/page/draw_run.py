@@ -19,9 +19,11 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.drawing 
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page.fields import short
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.source import seconds_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.text import away
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 _STATES = {"done": "accent", "skipped": "idle", "refused": "warn", "failed": "bad", "started": "warn"}
 _CLIENT_HEIGHT = 96
@@ -52,7 +54,7 @@ def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> 
         + f"Below: when each of the steps {', '.join(label(step) for step in steps)} ran.",
         height=top + len(steps) * 22 + 40,
     )
-    begin, end = _span(bars, client, started)
+    begin, end = _span(bars, service, started)
     below = canvas.axes(left=_LEFT, top=top, right=_RIGHT, bottom=40)
     _steps(below, _distinct(bars, (end - begin) / (WIDTH - _LEFT - _RIGHT)), steps)
     _stages(canvas, below, bars, begin, end)
@@ -64,7 +66,7 @@ def run_of(name: str, path: str, service: Mapping[str, Any], started: float) -> 
         above = canvas.axes(left=_LEFT, top=20, right=_RIGHT, bottom=canvas.height - 20 - _CLIENT_HEIGHT)
         _client(above, client, started)
         above.set_xlim(begin, end)
-        _outages(above, path, service, started, end)
+        _outages(above, path, service, started)
     return canvas
 
 
@@ -79,12 +81,13 @@ def _bars(service: Mapping[str, Any], started: float) -> list[_Bar]:
     return found
 
 
-def _span(bars: Sequence[_Bar], client: Mapping[str, Any] | None, started: float) -> tuple[float, float]:
+def _span(bars: Sequence[_Bar], service: Mapping[str, Any], started: float) -> tuple[float, float]:
     times = [0.0, *(each.began for each in bars), *(each.began + each.seconds for each in bars)]
-    if client:
+    if client := service["client"]:
         first = (seconds_of(client["started"]) or started) - started
         times += [first, first + client["slice_seconds"] * len(client["acknowledged"])]
-    return min(times), max(*times, 0.1)
+    ends = [seconds_of(stage["rto"]["ended"] or "") for stage in service["stages"] or [service]]
+    return min(times), max(*times, *(end - started for end in ends if end is not None), 0.1)
 
 
 def _distinct(bars: Sequence[_Bar], pixel: float) -> list[_Bar]:
@@ -144,18 +147,30 @@ def _client(axes: Axes, client: Mapping[str, Any], started: float) -> None:
     axes.set_yticks([0, good or -bad], ["0", f"{most:.0f}/s"])
 
 
-def _outages(axes: Axes, path: str, service: Mapping[str, Any], started: float, end: float) -> None:
+def _outages(axes: Axes, path: str, service: Mapping[str, Any], started: float) -> None:
+    """Each outage as far as the drawing reaches: one that the operator dates back may have begun long before it."""
     several = bool(service["stages"])
+    begin, end = axes.get_xlim()
+    pixel = (end - begin) / (WIDTH - _LEFT - _RIGHT)
     for number, stage in enumerate(service["stages"] or [service]):
-        rto = stage["rto"]
-        began, ended = seconds_of(rto["started"] or ""), seconds_of(rto["ended"] or "")
-        if began is None or ended is None or rto["measured_seconds"] is None:
+        rto, seconds = stage["rto"], away(stage["rto"])
+        since = seconds_of(rto["started"] or "")
+        if since is None or seconds is None:
             continue
-        axes.axvspan(began - started, ended - started, color=colour("bad"), alpha=0.14, linewidth=0)
-        middle = (began + ended) / 2 - started
-        side = "right" if middle > end * 0.94 else "left" if middle < end * 0.04 else "center"
-        text = axes.text(
-            middle, 1.03, short(rto["measured_seconds"]), ha=side, va="bottom", transform=axes.get_xaxis_transform()
-        )
+        first, last = max(since - started, begin), min(since - started + seconds, end)
+        if first >= last:
+            continue
+        axes.axvspan(first, last, color=colour("bad"), alpha=0.14, linewidth=0)
+        key, middle, side = "measured_seconds", (first + last) / 2, "center"
+        if rto["measured_seconds"] is None:
+            axes.axvline(last, color=colour("bad"), linewidth=1, linestyle=":")  # it went on
+            key, middle, side = "at_least_seconds", min(max(middle, begin + 60 * pixel), end - 60 * pixel), "left"
+            _above(axes, middle - 4 * pixel, "at least", "right")
+        elif middle > end - 30 * pixel or middle < begin + 30 * pixel:
+            side = "right" if middle > end - 30 * pixel else "left"
         of = f"{path}.stages.{number}" if several else path
-        text.set_gid(field(f"{of}.rto.measured_seconds"))
+        _above(axes, middle, short(seconds), side).set_gid(field(f"{of}.rto.{key}"))
+
+
+def _above(axes: Axes, at: float, text: str, side: Any) -> Text:
+    return axes.text(at, 1.03, text, ha=side, va="bottom", transform=axes.get_xaxis_transform())

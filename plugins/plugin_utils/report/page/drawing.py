@@ -114,6 +114,11 @@ def label(value: Any, most: int = 26) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def open_end(axes: Axes, at: float, row: float, ink: str) -> None:
+    """Marks a bar that goes on to an end which nobody saw."""
+    axes.plot([at], [row], marker=">", markersize=7, color=colour(ink), linewidth=0, clip_on=False, zorder=3)
+
+
 def field(path: str) -> str:
     """Marks a text as the value of a field of report.json."""
     return f"field:{path}"

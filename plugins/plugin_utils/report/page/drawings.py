@@ -79,26 +79,38 @@ def detailed(report: Mapping[str, Any]) -> Sequence[int]:
     return sorted(index for index, _service in order[:MOST_SERVICES])
 
 
-def _whole(report: Mapping[str, Any]) -> dict[str, tuple[str, Callable[[ModuleType], Any]]]:
+def compared(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The moves whose outage is drawn against its objective."""
+    return [entry for _label, _path, entry in _away(report) if entry["rto"]["objective_seconds"]]
+
+
+def _away(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The moves of which an outage is known, measured or at least so long."""
+    return [each for each in _moves(report) if text.moves(each[2]) and text.away(each[2]["rto"]) is not None]
+
+
+def _moves(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
     services = report["services"]
     staged = len(services) <= _MOST_STAGED
-    moves = [
+    return [
         each
         for n, service in enumerate(services)
         for each in (of(service, f"services.{n}") if staged else [(service["service"], f"services.{n}", service)])
     ]
-    measured = [each for each in moves if text.moves(each[2]) and each[2]["rto"]["measured_seconds"] is not None]
-    compared = [each for each in measured if each[2]["rto"]["total_seconds"] is not None]
-    compared = [each for each in compared if each[2]["rto"]["objective_seconds"]]
+
+
+def _whole(report: Mapping[str, Any]) -> dict[str, tuple[str, Callable[[ModuleType], Any]]]:
+    services, away = report["services"], _away(report)
+    against = [each for each in away if each[2]["rto"]["objective_seconds"]]
     began = seconds_of(report["started"])
     placed = [
         (*each, start - began)
-        for each in measured
+        for each in away
         if began is not None and (start := seconds_of(each[2]["rto"]["started"])) is not None
     ]
     found: dict[str, tuple[str, Callable[[ModuleType], Any]]] = {}
-    if compared:
-        found["objectives"] = ("draw_objectives", lambda module: module.objectives("objectives", compared))
+    if against:
+        found["objectives"] = ("draw_objectives", lambda module: module.objectives("objectives", against))
     if placed and len(services) > 1:
         found["outages"] = ("draw_outage", lambda module: module.outages("outages", placed))
     return found
@@ -119,7 +131,9 @@ def _services(report: Mapping[str, Any]) -> dict[str, tuple[str, Callable[[Modul
 
 
 def _waterfall(name: str, path: str, entry: Mapping[str, Any]) -> Callable[[ModuleType], Any]:
-    return lambda module: module.waterfall(name, entry["stage"], path, entry["rto"]["phases"])
+    return lambda module: module.waterfall(
+        name, entry["stage"], path, entry["rto"]["phases"], text.seen_by_client(entry)
+    )
 
 
 def _run(name: str, path: str, service: Mapping[str, Any], began: float) -> Callable[[ModuleType], Any]:

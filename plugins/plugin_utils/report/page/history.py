@@ -42,7 +42,7 @@ def render(found: History) -> str:
     for number, service in enumerate(services):
         moves = [runs[index] for index in service["runs"] if _moving(found.runs[index])]
         service["told"] = _told(moves)
-        if any(run["measured_seconds"] is not None for run in moves):
+        if any(_seen(run) for run in moves):
             wanted[f"history-{number}"] = ("draw_history", _drawing(f"history-{number}", service["service"], moves))
     return document.page(
         "history.html.j2",
@@ -56,12 +56,17 @@ def render(found: History) -> str:
 
 
 def _moving(run: Compared) -> bool:
-    return run.verdict != "nothing_to_do" and (run.verb in (*MOVING, "drill") or run.measured_seconds is not None)
+    return run.verdict != "nothing_to_do" and (run.verb in (*MOVING, "drill") or run.known_seconds is not None)
+
+
+def _seen(run: Mapping[str, Any]) -> bool:
+    """Whether an outage was measured, or at least how long it was."""
+    return run["measured_seconds"] is not None or run["at_least_seconds"] is not None
 
 
 def _told(moves: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """How many runs measured an outage, and how many of them met every objective."""
-    measured = [run for run in moves if run["measured_seconds"] is not None]
+    measured = [run for run in moves if _seen(run)]
     return {"measured": len(measured), "met": sum(run["verdict"] == "passed" for run in measured)}
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ Entry = Mapping[str, Any]
 
 #: letters of a message that go into a sentence, and unmet rules
 LONGEST, _MOST_REASONS = 200, 3
+_OVER_OBJECTIVE = re.compile(r"^(?:\w+: )?(?:outage|loss) .* is over the R[TP]O of ")
 #: what a verb that moves nothing says when it is done
 _DONE = {
     "assess": Markup("{name} can be moved{way} now."),
@@ -80,9 +82,7 @@ def _moved(fields: Fields, path: str, service: Entry, name: Markup) -> Markup:
         return Markup("{} {} moved{}.").format(name, would, _way(service))
     parts = [
         Markup("{} {} moved{}{}").format(name, would, _way(service), _cause(service)),
-        Markup("clients were without it for {}").format(_outage(fields, path))
-        if _away(rto) is not None
-        else Markup("how long clients were without it was not measured"),
+        _was_away(fields, path, rto) or Markup("how long clients were without it was not measured"),
         _lost(fields, path, rpo),
         _objectives(fields, path, service),
     ]
@@ -92,17 +92,20 @@ def _moved(fields: Fields, path: str, service: Entry, name: Markup) -> Markup:
     return Markup("; ").join(parts) + "."
 
 
-def _away(rto: Entry) -> float | None:
-    """Seconds of the outage: measured, or what is certain of one whose end was not seen."""
-    seconds: float | None = rto["at_least_seconds"] if rto["measured_seconds"] is None else rto["measured_seconds"]
-    return seconds
-
-
 def _outage(fields: Fields, path: str) -> Markup:
     """`2.41s`; `at least 1m` where the end of the outage was not seen."""
     if fields.value(f"{path}.rto.measured_seconds") is None:
         return Markup("at least {}").format(fields.seconds(f"{path}.rto.at_least_seconds"))
     return fields.seconds(f"{path}.rto.measured_seconds")
+
+
+def _was_away(fields: Fields, path: str, rto: Entry) -> Markup:
+    """How long the outage was, and who says so; nothing where nobody knows."""
+    if text.away(rto) is None:
+        return Markup("")
+    if rto["source"] == "operator":
+        return Markup("its outage was {} from the time that the operator gave").format(_outage(fields, path))
+    return Markup("clients were without it for {}").format(_outage(fields, path))
 
 
 def _cause(service: Entry) -> Markup:
@@ -163,16 +166,19 @@ def _refused(service: Entry, verb: str, name: Markup) -> Markup:
 
 def _failed(fields: Fields, path: str, service: Entry, verb: str, name: Markup) -> Markup:
     steps = [step for entry in (service["stages"] or [service]) for step in entry["steps"]]
-    step = _first(each["step"] for each in steps if each["state"] == "failed")
+    failed = [each for each in steps if each["state"] == "failed"]
+    step = _first(each["step"] for each in failed)
     at = Markup(" at step <code>{}</code>").format(visible(step)) if step else ""
-    why = _first(service["reasons"]) or service["message"]
+    # That it took too long as well is not why it failed
+    why = _first(each for each in service["reasons"] if not _OVER_OBJECTIVE.search(each))
+    why = why or service["message"] or _first(each["message"] for each in failed) or _first(service["reasons"])
     said = Markup("The {} of {}{} <strong>failed</strong>{}{}").format(
         visible(verb), name, _way(service), at, ": " + _brief(why) if why else ""
     )
-    if _away(service["rto"]) is None:
+    if text.away(service["rto"]) is None:
         return said + "."
-    out, lost = _outage(fields, path), _lost(fields, path, service["rpo"])
-    return Markup("{}; clients were without it for {}; {}.").format(said, out, lost)
+    away, lost = _was_away(fields, path, service["rto"]), _lost(fields, path, service["rpo"])
+    return Markup("{}; {}; {}.").format(said, away, lost)
 
 
 def _brief(value: str) -> Markup:
@@ -186,7 +192,7 @@ def _longest(fields: Fields, services: list[Entry]) -> Markup:
     known = [
         (seconds, each["rto"]["measured_seconds"] is None, -index)
         for index, each in enumerate(services)
-        if (seconds := _away(each["rto"])) is not None
+        if (seconds := text.away(each["rto"])) is not None
     ]
     if not known:
         return Markup("")

@@ -108,6 +108,40 @@ def test_a_run_from_claim_to_verified(play: Play) -> None:
     assert (closed["changed"], closed["state"]) == (False, "switched")
 
 
+def test_the_time_to_live_is_lowered_and_what_is_armed_behind_it_gets_the_new_guard(play: Play) -> None:
+    play.point(value=[OLD], expected=[OLD], ttl=300)
+    claim = play.run("dns_claim", run_id="run-a", type="A")
+    mine = {"run_id": "run-a", "epoch": claim["epoch"]}
+    told = play.run("dns_switch", check=True, diff=True, state="prepared", value=[OLD], ttl=5, **mine)
+    assert (told["changed"], play.facts["continuity_claims"][play.name]["guard"]) == (True, claim["guard"])
+    assert (" 300 IN A " in told["diff"]["before"], " 5 IN A " in told["diff"]["after"]) == (True, True)
+    ready = play.run("dns_switch", state="prepared", value=[OLD], ttl=5, **mine)
+    assert (ready["changed"], ready["status"], ready["held_seconds"]) == (True, "prepared", 300)
+    assert play.facts["continuity_endpoint_prepared"][play.name]["clients_safe_at"] == ready["clients_safe_at"]
+    guard = play.facts["continuity_claims"][play.name]["guard"]
+    assert " cached=" in guard
+    assert play.facts["continuity_claims"][play.name]["epoch"] == claim["epoch"]
+    before = play.servers.updates()
+    moved = play.point(ttl=300, guard=guard, **mine)
+    assert (moved["status"], moved["before"]["ttl"], moved["after"]["ttl"]) == ("switched", 5, 300)
+    assert play.servers.updates() == before + 1, "no message more in the outage"
+    assert 5 < moved["held_seconds"] <= 301
+
+
+def test_the_time_to_live_is_put_back(play: Play) -> None:
+    play.run("dns_switch", state="restored", value=[OLD], ttl=300)
+    again = play.run("dns_switch", state="restored", value=[OLD], ttl=300)
+    assert (again["changed"], again["status"], again["after"]["ttl"]) == (False, "already", 300)
+    assert play.facts["continuity_endpoint_restored"][play.name]["status"] == "already"
+
+
+@pytest.mark.parametrize("state", ["prepared", "restored"])
+def test_a_time_to_live_alone_needs_one(play: Play, state: str) -> None:
+    result = play.run("dns_switch", state=state, value=[OLD])
+    assert (result["failed"], result["reason"]) == (True, "bad_input")
+    assert result["problems"] == [f"ttl is missing: give the time to live that state {state} is to leave"]
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[armed.Place]:
     """A run with one service, which is the host of the tasks; where its armed steps meet what announces."""
@@ -133,6 +167,21 @@ def test_an_armed_switch_is_sent_at_the_promotion_and_the_step_returns_what_came
     assert play.facts["continuity_endpoint_pointed"][play.name]["serial_after"] == moved["serial_after"]
     assert play.servers.updates() - before <= 1, "the step itself sent none"
     assert (play.point(run_id="run-a", epoch=claim["epoch"])["status"]) == "already"
+
+
+def test_an_armed_switch_waits_a_minute_in_a_process_that_has_left_the_task(
+    play: Play, place: armed.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    detached: list[bool] = []
+    monkeypatch.setattr(armed, "start", lambda *args: started.append(args))
+    monkeypatch.setattr(dns_switch.ActionModule, "detach", lambda _action: detached.append(True))
+    monkeypatch.setattr(dns_switch, "client", lambda _target: SimpleNamespace(ask=lambda _question: None))
+    ready = play.point(state="armed")
+    ((_place, topic, _name, prepare, seconds),) = started
+    assert (topic, seconds, ready["seconds"], detached) == ("promoted", 60, 60, [])
+    prepare()
+    assert detached == [True]
 
 
 @pytest.mark.parametrize("announced", [{"address": "198.51.100.99"}, {}, None], ids=["another", "none", "not at all"])
@@ -245,7 +294,7 @@ def test_wrong_values_are_told_all_at_once(play: Play) -> None:
     [
         ("dns_switch", {"value": [NEW], "vaule": 1}, "vaule"),
         ("dns_switch", {"value": [NEW], "type": "MX"}, "MX"),
-        ("dns_switch", {"value": [NEW], "state": "prepared"}, "prepared"),
+        ("dns_switch", {"value": [NEW], "state": "lowered"}, "lowered"),
         ("dns_switch", {}, "value"),
         ("dns_claim", {"claim_seconds": "soon"}, "claim_seconds"),
         ("dns_claim", {"state": "stolen"}, "stolen"),

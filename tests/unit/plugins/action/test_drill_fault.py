@@ -106,3 +106,48 @@ def test_no_fault_is_injected_into_a_service_that_could_not_be_recovered(begin, 
     result = note("injecting", decision)
     (refusal,) = result["refusals"]
     assert (refusal["rule"], refusal["measured"]) == ("baseline_refused", measured) and "shop" in refusal["message"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (
+            {"msg": "Error executing command.", "rc": 2, "cmd": "docker kill db1", "stderr": "", "stdout": ""},
+            "Error executing command. The program docker is not there. Install it where the task runs (docker kill",
+        ),
+        (
+            {"msg": "[Errno 2] No such file or directory: b'docker'", "rc": 2, "cmd": ["docker", "kill", "db1"]},
+            "b'docker'. The program docker is not there. Install it where the task runs (docker kill db1)",
+        ),
+        (
+            {
+                "msg": "non-zero return code",
+                "rc": 1,
+                "cmd": ["docker", "kill", "db1"],
+                "stderr": "\nno such container\n",
+            },
+            "non-zero return code; no such container. The command was: docker kill db1. Run it by hand",
+        ),
+        ({"msg": "non-zero return code", "rc": 1, "cmd": "sh", "stdout": "lost"}, "; lost. The command was: sh."),
+        ({"msg": "the path is missing"}, "failed: the path is missing. Mend it, then run the drill again"),
+        ({"censored": "the output has been hidden"}, "failed: it said nothing. Mend it"),
+        ({}, "failed: it said nothing. Mend it"),
+    ],
+)
+def test_a_fault_that_failed_names_its_file_its_task_the_command_and_what_to_do(begin, failure, told):
+    begun = begin()
+    args = {"state": "failed", "service": "shop", "fault": "/lab/crashed.yml", "member": "db1"}
+    args |= {"task": "Kill it", "failure": failure}
+    result = made(ActionModule, args, delegate_to=None).run(task_vars={"inventory_hostname": "shop"})
+    assert (result["failed"], result["reason"]) == (True, "fault_failed")
+    assert result["msg"].startswith('/lab/crashed.yml: the task "Kill it" failed: ') and told in result["msg"]
+    assert [(e["step"], e["state"]) for e in journal.read(journal.path_of(begun.directory, "shop"))][-1] == (
+        "inject",
+        "failed",
+    )
+
+
+def test_a_command_that_is_a_whole_script_is_cut(begin):
+    begin()
+    told = drill_fault.why_failed("f.yml", "t", {"msg": "no", "cmd": "sh -c " + "x\n" * 900})
+    assert len(told) < 500 and "\n" not in told and "..." in told

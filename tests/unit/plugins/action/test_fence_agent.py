@@ -9,7 +9,7 @@ from ansible.errors import AnsibleConnectionFailure
 from fake_action import FakeConnection, made, over
 
 from ansible_collections.continuity.dr.plugins.action.fence_agent import ActionModule
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
 
 AGENT = r"""#!/bin/sh
 cat > "$0.in"; action=$(sed -n 's/^action=//p' "$0.in"); echo "$action" >> "$0.calls"
@@ -41,10 +41,10 @@ def fence(tmp_path):
     program.chmod(0o755)
     connection = FakeConnection(over({"PATH": "/usr/bin:/bin"}))
 
-    def do(state, check_mode=False, **args):
+    def do(state, check_mode=False, facts=None, **args):
         values = {**ARGS, "agent": str(program), "state": state, **args}
         action = made(ActionModule, values, connection, check_mode=check_mode, delegate_to="localhost")
-        return action.run(task_vars={"inventory_hostname": "payments-db"})
+        return action.run(task_vars={"inventory_hostname": "payments-db", "ansible_facts": facts or {}})
 
     do.program, do.power = program, program.with_name("fence_fake.power")
     return do
@@ -52,6 +52,17 @@ def fence(tmp_path):
 
 def calls(fence):
     return fence.program.with_name("fence_fake.calls").read_text(encoding="utf-8").split()
+
+
+def test_a_run_that_slept_past_its_claim_switches_nothing_off(fence):
+    """Another run may have moved the service to this very member meanwhile."""
+    late = fence("fenced", not_after=time.time() - 3)
+    assert late["failed"] is True and late["changed"] is False
+    assert [refusal["rule"] for refusal in late["refusals"]] == ["lease_expired"]
+    assert "this run slept between its claim and the fence of db1" in late["msg"] and "off" not in calls(fence)
+    assert fence("fenced", not_after=time.time() + 300)["changed"] is True
+    # What it switched off it may switch on: the member comes up with its database held down
+    assert fence("released", not_after=time.time() - 3)["state"] == "on"
 
 
 def test_a_fence_is_a_proof_and_the_time_from_which_no_write_may_come(fence):
@@ -65,6 +76,51 @@ def test_a_fence_is_a_proof_and_the_time_from_which_no_write_may_come(fence):
     again = fence("fenced")
     assert (again["changed"], again["level"]) == (False, 3)
     assert calls(fence).count("off") == 1
+
+
+@pytest.fixture
+def verb(tmp_path):
+    """`verb()` begins a run in this process, as a verb does, in place of one before."""
+
+    def begin(run_id="run-a"):
+        run.forget()
+        services, runs = {"payments-db": {"endpoints": []}}, str(tmp_path / "runs")
+        run.begin(verb="failover", inputs={}, plan={}, services=services, run_id=run_id, runs_directory=runs)
+
+    yield begin
+    run.forget()
+
+
+def test_within_a_run_an_agent_is_asked_once_what_it_is_and_each_time_what_the_device_says(fence, verb):
+    verb()
+    facts = fence("proven", required=False)["ansible_facts"]
+    assert calls(fence) == ["metadata", "status"]
+    fenced = fence("fenced", facts=facts)
+    assert (fenced["changed"], fenced["level"], calls(fence).count("metadata")) == (True, 3, 1)
+    fence.power.write_text("on", encoding="utf-8")
+    again = fence("proven", facts=fenced["ansible_facts"])
+    assert (again["failed"], again["reason"], calls(fence).count("metadata")) == (True, "not_fenced", 1)
+
+
+@pytest.mark.parametrize("later", ["another run", "the same run, started again", "another member", "no run"])
+def test_what_was_compared_holds_for_this_process_of_this_run_and_this_fence(fence, verb, later):
+    verb()
+    facts = fence("proven", required=False)["ansible_facts"]
+    if later == "no run":
+        run.forget()
+    elif later != "another member":
+        verb("run-b" if later == "another run" else "run-a")
+    fence("proven", required=False, facts=facts, member="db2" if later == "another member" else "db1")
+    assert calls(fence).count("metadata") == 2
+
+
+def test_an_agent_whose_device_said_nothing_is_compared_again(fence, verb):
+    verb()
+    fence.program.write_text(AGENT.replace('else echo "Status: ON"; fi', "fi"), encoding="utf-8")
+    facts = fence("proven", required=False)["ansible_facts"]
+    assert facts["continuity_fence_evidence"]["db1 fence_agent"]["state"] == "unknown"
+    fence("proven", required=False, facts=facts)
+    assert calls(fence).count("metadata") == 2
 
 
 def test_a_device_that_stays_on_is_an_error_and_no_fact(fence):

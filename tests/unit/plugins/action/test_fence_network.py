@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -51,9 +53,20 @@ class Gateway:
         return json.dumps({"nftables": [*chains, *rules]})
 
 
-def guard(gateway, state, check_mode=False):
-    action = made(Guard, {**TARGET, "state": state}, FakeConnection(gateway), check_mode=check_mode, delegate_to="gw")
+def guard(gateway, state, check_mode=False, **more):
+    action = made(
+        Guard, {**TARGET, "state": state, **more}, FakeConnection(gateway), check_mode=check_mode, delegate_to="gw"
+    )
     return action.run(task_vars={})
+
+
+def test_a_run_that_slept_past_its_claim_isolates_nobody():
+    gateway = Gateway()
+    late = guard(gateway, "fenced", not_after=time.time() - 3)
+    assert [refusal["rule"] for refusal in late["refusals"]] == ["lease_expired"] and late["failed"] is True
+    assert "the fence of db1 at gw" in late["msg"] and gateway.orders == []
+    assert guard(gateway, "fenced", not_after=time.time() + 300)["changed"] is True
+    assert guard(gateway, "released", not_after=time.time() - 3)["changed"] is True
 
 
 def test_rules_are_set_once_and_read_back_and_deleted():
@@ -109,6 +122,24 @@ def test_a_vantage_point_tells_what_it_sees_and_that_it_cannot():
         silent = vantage(answer)
         assert (silent["seen"], silent["open"], silent["alive"]) == ([], False, False)
         assert not silent.get("failed") and silent["text"].startswith("client: ")
+
+
+def test_the_controller_looks_at_the_same_time_and_both_are_told():
+    listener = socket.create_server(("127.0.0.1", 0))
+    place = {"addresses": ["127.0.0.1"], "ports": [listener.getsockname()[1]], "timeout": 1}
+    listener.settimeout(10)
+
+    def look(_command, _script):
+        listener.accept()[0].close()  # only who looks from here comes: together, or this fails
+        return 0, b"@@cannot bash or timeout is missing\n", b""
+
+    with listener:
+        result = vantage(look, **place, controller_too=True)
+    assert (result["vantage"], result["alive"]) == ("client", False)
+    here = result["controller"]
+    assert (here["vantage"], here["open"], here["alive"]) == ("localhost", True, True)
+    assert here["text"] == f"localhost sees 127.0.0.1:{place['ports'][0]} alive"
+    assert "controller" not in vantage(lambda *_: (0, b"", b""), **place)
 
 
 def sight(host, service="silent", control="open"):

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 from fake_action import made
 
-from ansible_collections.continuity.dr.plugins.action.outcome import LEFT_BEHIND, ActionModule
+from ansible_collections.continuity.dr.plugins.action.outcome import ActionModule
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
@@ -111,7 +111,9 @@ def test_only_an_endpoint_that_answered_is_claimed_and_switched(begun):
 
 def test_what_an_earlier_stage_left_behind_is_gone(begun):
     facts = outcome(MOVES)["ansible_facts"]
-    assert {name: facts[name] for name in LEFT_BEHIND} == dict.fromkeys(LEFT_BEHIND, {})
+    for name in ("armed", "demoted", "promoted", "rejoined", "endpoint_pointed", "claims", "fenced", "fence_evidence"):
+        assert facts[f"continuity_{name}"] == {}, name
+    assert facts["service_freezing"] == {}
 
 
 def test_a_refused_decision_is_not_carried_out_and_ends_as_refused(begun):

@@ -11,6 +11,10 @@ from fake_action import FakeConnection, made
 from ansible_collections.continuity.dr.plugins.action.postgresql_member import ActionModule
 from ansible_collections.continuity.dr.plugins.plugin_utils import armed, journal, run
 from ansible_collections.continuity.dr.plugins.plugin_utils.action import Output, Unreachable
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import act
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.cluster import Cluster
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import Member
 
 ARGS = {"service": "shop", "member": {"host": "db1", "cluster": "15/main"}}
 STOPPED = """@@sessions [{"user": "app"}]
@@ -25,6 +29,12 @@ PROMOTED = f'@@protection "db2"\n@@changed\n{json.dumps(SERVER)}\n'
 BRANCH = {"timeline": 2, "position": 9000, "system_id": "7", "history": "", "recovery": False}
 
 
+def said(answer):
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer if isinstance(answer, Output) else Output(0, answer, "")
+
+
 def bring(answer, check_mode=False, facts=None, **args):
     """Run the action; `answer` is what the member's shell leaves, or raises."""
     action = made(ActionModule, {**ARGS, **args}, check_mode=check_mode)
@@ -32,9 +42,7 @@ def bring(answer, check_mode=False, facts=None, **args):
 
     def execute(script, timeout=10.0, connect=3.0):
         action.scripts.append(script)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer if isinstance(answer, Output) else Output(0, answer, "")
+        return said(answer)
 
     action.execute = execute
     result = action.run(task_vars={"ansible_facts": facts or {}, "inventory_hostname": "shop"})
@@ -192,6 +200,58 @@ def test_a_failure_of_the_armed_promotion_is_the_failure_of_the_step(begun, monk
         result, scripts = bring(PROMOTED, state="primary", proof_position=4096)
         assert (result["failed"], result["reason"], scripts) == (True, reason, [])
         assert "ansible_facts" not in result
+
+
+NOT_PROMOTED = [
+    Output(43, "@@refused stale_epoch 9\n", ""),
+    Output(1, "@@armed\nERROR: continuity not_received: x\n", ""),
+    Unreachable("db2 gave no answer"),
+]
+
+
+@pytest.mark.parametrize("fires", [True, False], ids=["armed", "plain"])
+@pytest.mark.parametrize("answer", NOT_PROMOTED, ids=["refused", "failed", "lost"])
+def test_whoever_waits_for_a_promotion_waits_on_after_one_that_promoted_nobody(begun, monkeypatch, answer, fires):
+    """A record would be moved to a replica, which takes no writes."""
+    over_ssh(monkeypatch)
+    place = armed.Place.of(begun.directory, "shop")
+    armed.start(place, "promoted", "point", lambda: lambda message: message, 20.0)
+    if fires:
+        arming = made(ActionModule, {**ARGS, "state": "armed"})
+        answers = iter(["@@armed\n", answer])
+        arming.execute = lambda script, timeout=10.0: said(next(answers))
+        assert arming.run(task_vars={"inventory_hostname": "shop"})["armed"]
+        bring(STOPPED, state="stopped")
+    result, scripts = bring(answer, state="primary", proof_position=4096)
+    assert result["failed"] and len(scripts) == (0 if fires else 1)
+    assert armed.collect(place, "point", 10.0) is None, "nobody announced a promotion"
+
+
+def test_without_proof_a_stopped_primary_is_started_again_and_what_is_armed_is_left_alone(begun, monkeypatch):
+    """So a run undoes its stop: a promotion here would begin a new timeline."""
+    over_ssh(monkeypatch)
+    bring("@@armed\n" + PROMOTED, state="armed")
+    stopped = Observation("db1", "", reachable=True, running=False, engine={"stopped_cleanly": True})
+    serves = Observation("db1", "", reachable=True, running=True, role="primary", timeline=1)
+    seen = iter([stopped, serves])
+    monkeypatch.setattr(Member, "observed", lambda _member: next(seen))
+    result, scripts = bring("", state="primary", timeout=5)
+    assert (result["changed"], result["restarted"], result["timeline"]) == (True, True, 1)
+    assert scripts == [act.start_again("shop", None, Cluster.from_member(ARGS["member"]), 5.0)]
+    assert armed.announce(armed.Place.of(begun.directory, "shop"), "frozen", {}) == ["promote-db1"], "it waits on"
+
+
+def test_it_waits_a_minute_in_a_process_that_has_left_the_task(begun, monkeypatch):
+    over_ssh(monkeypatch)
+    started, detached = [], []
+    monkeypatch.setattr(armed, "start", lambda *args: started.append(args))
+    monkeypatch.setattr(ActionModule, "detach", lambda _action: detached.append(True))
+    result, (script,) = bring("@@armed\n", state="armed")
+    ((_place, topic, name, prepare, seconds),) = started
+    assert (topic, name, seconds, result["seconds"], detached) == ("frozen", "promote-db1", 60, 60, [])
+    assert script == act.arm("shop", None, Cluster.from_member(ARGS["member"]), 60)
+    prepare()
+    assert detached == [True]
 
 
 def test_what_cannot_be_armed_is_said_and_does_not_fail(begun, monkeypatch):

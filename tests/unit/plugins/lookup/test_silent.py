@@ -50,21 +50,29 @@ def test_in_every_other_stage_about_all_members(ask):
 
 def test_a_silent_member_is_looked_at_from_every_other_machine_and_by_the_controller(ask):
     found = ask("witnesses", "shop", "failover")
-    assert [(each["vantage"], each["member"]) for each in found] == [
-        ("db2", "db1"),
-        ("ns0", "db1"),
-        ("localhost", "db1"),
+    # The controller's look costs no time of its own
+    assert [(each["vantage"], each["controller_too"], each["member"]) for each in found] == [
+        ("db2", True, "db1"),
+        ("ns0", False, "db1"),
     ]
     assert found[0]["addresses"] == ["198.51.100.11", "203.0.113.131"]
     nobody = ask("witnesses", "shop", "failover", reachable=())
-    assert [(each["vantage"], each["member"]) for each in nobody] == [
-        ("ns0", "db1"),
-        ("db2", "db1"),
-        ("localhost", "db1"),
-        ("ns0", "db2"),
-        ("localhost", "db2"),
+    assert [(each["vantage"], each["controller_too"], each["member"]) for each in nobody] == [
+        ("ns0", True, "db1"),
+        ("db2", False, "db1"),
+        ("ns0", True, "db2"),
     ]
     assert ask("witnesses", "shop", "assess") == ask("witnesses", "shop", "failover", reachable=("db1", "db2")) == []
+
+
+@pytest.mark.parametrize("witnesses", [[], ["localhost"]])
+def test_where_nobody_else_is_there_the_controller_looks_alone(ask, monkeypatch, witnesses):
+    monkeypatch.setitem(SERVICE, "witnesses", witnesses)
+    alone = ask("witnesses", "shop", "failover", reachable=())
+    assert [(each["vantage"], each["controller_too"], each["member"]) for each in alone] == [
+        ("localhost", False, "db1"),
+        ("localhost", False, "db2"),
+    ]
 
 
 def test_a_machine_or_a_playbook_without_a_run_asks_nobody(ask):

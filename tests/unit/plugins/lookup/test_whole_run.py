@@ -151,6 +151,11 @@ def test_a_whole_run_in_wave_order(verb, files):
             {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "facts"},
             ['fact_caching: "jsonfile" brings facts of earlier runs into this one; allowed: memory, as with'],
         ),
+        (
+            [],
+            {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "true"},
+            ['display_args_to_stdout: "true" prints keys and passwords above the tasks that use them; allowed: false'],
+        ),
     ],
 )
 def test_what_would_not_be_a_whole_run_is_refused(verb, arguments, environment, told):
@@ -188,6 +193,38 @@ def test_a_key_that_is_not_there_is_told_as_what_it_is(files, verb, secret, told
     assert told in refusal.splitlines()[1], output
     assert "only where that must not stop the run: -e waive=arbiter_unreachable" in refusal
     assert "arbiter_unreachable:" not in output
+
+
+@pytest.mark.parametrize(
+    ("secret", "of_all", "missing"),
+    [
+        ("{{ dns_key }}", "dns_key: c2VjcmV0", False),
+        ("{{ dns_key }}", "", True),
+        ("{{ shared }}", "shared: '{{ dns_key }}'", True),
+        ("{{ lookup('file', inventory_hostname) }}", "", True),
+        ("{{ shared }}", "shared: \"{{ lookup('file', inventory_hostname) }}\"", True),
+    ],
+    ids=["of all", "of one service", "of one, through another", "a file of one", "a file of one, through another"],
+)
+def test_a_key_is_missing_although_the_same_words_stand_for_one_in_another_service(
+    files, verb, secret, of_all, missing
+):
+    """The service that is read first has it."""
+    first = PLAN.index("  accounts-db: {")
+    endpoints = sample_plan.ENDPOINTS.replace("payments-db", "accounts-db")
+    accounts = "  accounts-db:\n    function: accounts\n    engine: {role: acme.dr.engine_x}\n    members: [db1, db2]\n"
+    plan = PLAN[:first] + accounts + endpoints
+    for old in ("lookup('ansible.builtin.file', 'key')", "vault_tsig_secret"):
+        plan = plan.replace(f'"{{{{ {old} }}}}"', json.dumps(secret))
+    (files / "plan.yml").write_text(plan)
+    (files / "host_vars" / "accounts-db.yml").write_text("dns_key: c2VjcmV0\n")
+    (files / "accounts-db").write_text("c2VjcmV0\n")
+    (files / "group_vars").mkdir()
+    (files / "group_vars" / "all.yml").write_text(f"{of_all}\n")
+    code, output, _seen = verb("-e", "scope=payments,accounts")
+    assert (KEY_PATH + "cannot be filled in" in output) is missing, output
+    assert (code == 4) is missing, output
+    assert "accounts-db.endpoints[0].key" not in output
 
 
 def test_a_key_that_is_not_needed_may_be_missing(files, verb):

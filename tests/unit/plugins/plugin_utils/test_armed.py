@@ -65,7 +65,7 @@ def test_what_an_earlier_controller_armed_is_not_collected_by_the_run_that_is_co
     arm(earlier)
     armed.announce(earlier, "frozen", {})
     until((earlier.directory / "one.done").exists)
-    monkeypatch.setattr(armed, "_controller", lambda: (os.getpid(), "started later"))
+    monkeypatch.setattr(armed, "controller", lambda: (os.getpid(), "started later"))
     assert armed.collect(armed.Place.of(str(tmp_path), "shop"), "one", 0.1) is None
 
 
@@ -83,7 +83,7 @@ def test_it_ends_after_its_time_and_then_nobody_acts(place, tmp_path):
 
 def test_it_ends_with_its_controller(place, monkeypatch):
     controller = subprocess.Popen(["sleep", "60"])
-    monkeypatch.setattr(armed, "_controller", lambda: (controller.pid, mark_of(controller.pid)))
+    monkeypatch.setattr(armed, "controller", lambda: (controller.pid, mark_of(controller.pid)))
     arm(place)
     controller.kill()
     controller.wait()

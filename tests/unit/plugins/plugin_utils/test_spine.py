@@ -266,6 +266,23 @@ def test_a_request_carries_every_input_of_the_run(begun):
     assert (request.accept_data_loss_seconds, request.outage_started) == (30.0, 5.0)
 
 
+@pytest.mark.parametrize(
+    ("verb", "named", "kept_here"),
+    [
+        ("failover", "20261122T023100Z-0000", True),
+        ("switchover", "20261122T023100Z-0000", False),  # a refusal of another verb asked for no such word
+        ("failover", "20261122T023100Z-0001", False),  # made up
+        ("failover", "../runs/20261122T023100Z-0000", False),
+        ("failover", None, False),
+    ],
+)
+def test_only_a_run_that_is_kept_here_can_be_confirmed(begun, verb, named, kept_here):
+    earlier = dataclasses.replace(begun, verb=verb)
+    spine.write_run(dataclasses.replace(earlier, directory=str(Path(begun.directory).parent / "20261122T023100Z-0000")))
+    now = dataclasses.replace(begun, verb="failover", inputs={**INPUTS, "confirm": named})
+    assert spine.request_of(now, "failover", 77.0).confirm_kept is kept_here
+
+
 def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun):
     spine.write_run(begun)
     path = Path(begun.directory) / "run.json"
@@ -319,11 +336,14 @@ def evidence(member="db1", time=0.0):
 def test_what_fences_and_witnesses_said_counts_for_this_stage_only(begun):
     asked = begun.started + 60
     seen = {"payments-db": as_fact(dataclasses.replace(PRIMARY, asked=asked))}
+    here = {"vantage": "localhost", "alive": True, "text": "alive"}
     looks = [
         {"vantage": "ns0", "member": "db2", "alive": True, "text": "alive", "time": asked + 1},
         {"vantage": "ns1", "member": "db2", "alive": False, "text": "silent", "time": asked + 1},
         {"vantage": "ns2", "member": "db2", "alive": True, "text": "alive", "time": asked - 1},
         {"item": {"vantage": "ns3"}, "skipped": True},
+        {"vantage": "ns4", "member": "db2", "alive": False, "time": asked + 1, "controller": here},
+        {"vantage": "ns5", "member": "db2", "alive": False, "time": asked - 1, "controller": here},
     ]
     known = hostvars(db1=seen) | {
         "payments-db": {
@@ -333,5 +353,5 @@ def test_what_fences_and_witnesses_said_counts_for_this_stage_only(begun):
     }
     view = spine.view_of(begun, "payments-db", known, {})
     assert list(view.evidence) == ["db2"] and view.evidence["db2"][0].proves(3)
-    assert [(each.witness, each.member) for each in view.sightings] == [("ns0", "db2")]
+    assert [(each.witness, each.member) for each in view.sightings] == [("ns0", "db2"), ("localhost", "db2")]
     assert (view.service.fences, view.service.min_level) == (("fence_systemd",), 2)

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+import story
 from harness import sql
 from testinfra.host import Host
 
@@ -14,6 +17,14 @@ def test_both_members_hold_the_rows_before_the_deploy_and_none_after() -> None:
     for member in ("db1", "db2"):
         assert sql(member, 5432, "select state, count(*) from orders group by 1", "shop") == "paid|100"
         assert sql(member, 5432, "select count(*) from continuity_canary where run_id = 'after'", "shop") == "0"
+
+
+def test_the_plans_query_found_a_clean_time_and_what_would_be_lost_was_shown(place: Path) -> None:
+    told = story.kept(place, "earlier")
+    assert len(re.findall(r"try \d+: \S+ \S+ is (?:not )?clean", told.output)) > 2, told.output
+    refusal = told.rules("payments-db")["not_confirmed"]
+    assert re.search(r"would lose what was written in the last \d+ s", refusal["message"]), refusal
+    assert "shop public.continuity_canary 2 -> 1" in refusal["message"], refusal
 
 
 def test_the_replica_follows_on_the_new_timeline(ask: Callable[..., str], db1: Host) -> None:
@@ -28,4 +39,5 @@ def test_the_old_data_is_kept_and_each_copy_has_a_backup_of_the_new(by_hand: Cal
 
 
 def test_the_report_says_that_it_passed(last_report: Callable[[str], dict]) -> None:
-    assert last_report("restore")["services"][0]["verdict"] == "passed"
+    service = last_report("restore")["services"][0]
+    assert service["verdict"] == "passed"

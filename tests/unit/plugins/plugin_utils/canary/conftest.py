@@ -24,6 +24,7 @@ import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config, Login
+from ansible_collections.continuity.dr.plugins.plugin_utils.process import controller
 
 HBA = "host all all all trust\nhost replication all all trust\n"
 FUNCTIONS = "pg_control_system(), pg_current_wal_insert_lsn(), pg_walfile_name(pg_lsn)"
@@ -212,7 +213,7 @@ Make = Callable[..., Config]
 def config(server: Server, tmp_path: Path) -> Iterator[Make]:
     """Makes a Config for the server; whatever client still writes at the end is stopped."""
     ledger = str(tmp_path / "canary" / "payments-db.jsonl")
-    pid, mark = control.controller()
+    pid, mark = controller()
 
     def make(name: str = "127.0.0.1", **changes: object) -> Config:
         login = {"name": name, "database": "postgres", "role": "canary", "port": server.port}

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from observed import GONE, left_behind
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, step_members
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, Sighting
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     EndpointView,
@@ -18,6 +18,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Request,
     Service,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.steps import step_members
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC).timestamp()
@@ -85,11 +86,14 @@ def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
     assert decide(here, ask()).fences == {"db1": three}, "of a machine that answers, any may work"
 
 
+REFUSED_BEFORE = "20261122T023100Z-0000"
+
+
 @pytest.mark.parametrize(
     ("confirm", "counts"),
     [
         (RUN, True),
-        ("20261122T023100Z-0000", True),
+        (REFUSED_BEFORE, True),
         ("20261122T032900Z-0", False),  # a time that anybody can type, and no run's name
         ("20261122T032900Z-3f9a1", False),
         ("20261122T022900Z-0000", False),  # more than an hour ago: out of somebody's history
@@ -101,7 +105,8 @@ def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
     ],
 )
 def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_the_run(confirm: str | None, counts: bool) -> None:
-    decision = decide(view(DEAF), ask(waive=("old_primary_unfenced",), reason="pulled the plug", confirm=confirm))
+    word = {"waive": ("old_primary_unfenced",), "reason": "pulled the plug"}
+    decision = decide(view(DEAF), ask(**word, confirm=confirm, confirm_kept=True))
     rules = [refusal.rule for refusal in decision.refusals]
     assert rules == ([] if counts else ["confirmation_missing"])
     if counts:
@@ -112,6 +117,13 @@ def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_the_run(confirm: 
         missing = decision.refusals[0]
         assert missing.measured == (confirm or "none") and f"-e confirm={RUN}" in missing.hint
         assert decision.steps == ()
+
+
+def test_an_invented_run_of_the_last_hour_confirms_nothing() -> None:
+    word = ask(waive=("old_primary_unfenced",), reason="pulled the plug", confirm=REFUSED_BEFORE, confirm_kept=False)
+    (missing,) = decide(view(DEAF), word).refusals
+    assert (missing.rule, missing.measured) == ("confirmation_missing", REFUSED_BEFORE)
+    assert "is kept here" in missing.limit
 
 
 def test_a_run_of_ones_own_naming_is_confirmed_by_its_name() -> None:

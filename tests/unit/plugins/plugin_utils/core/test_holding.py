@@ -206,10 +206,26 @@ def test_a_run_that_was_cut_off_at_its_end_gives_back_what_it_holds(
     assert move(view(db2=lease("run-a", left=0)), **again).goal_reached
 
 
-def test_while_a_member_gives_no_answer_what_is_held_ends_by_itself() -> None:
+@pytest.mark.parametrize("verb", ["switchover", "failover", "rejoin"])
+def test_it_gives_back_as_well_where_it_is_told_the_site_that_is_left_already(verb: str) -> None:
+    """The record was switched, and the claim closed with it: nothing names that site any more, but the leases live."""
+    left = {"run": None, "verb": verb, "target_site": None, "source_site": "dc2", "run_id": "run-a"}
+    assert move(view(), **left).goal_reached
+    decision = move(view(db1=lease("run-a"), db2=lease("run-a")), **left)
+    assert not decision.refused, rules(decision)
+    assert {step.member for step in decision.steps if step.name == "lease"} == {"db1", "db2", "db3"}
+    assert move(view(db1=lease("run-a")), **{**left, "run_id": "run-b"}).goal_reached, "another run's are left alone"
+
+
+def test_while_a_member_gives_no_answer_what_is_held_ends_by_itself_unless_it_is_proven_off() -> None:
     again = {"run": None, "verb": "failover", "target_site": "dc1", "run_id": "run-a"}
-    decision = move(view(db2=lease("run-a"), db3=None), **again)
+    silent = view(db2=lease("run-a"), db3=None)
+    decision = move(silent, **again)
     assert decision.goal_reached, (rules(decision), decision.steps)
+    off = move(dataclasses.replace(silent, evidence={"db3": (OFF,)}), **again)
+    assert [step.member for step in off.steps if step.name == "lease"] == ["db1", "db2"], rules(off)
+    on = Evidence("db3", "power", "on", None, True, 3, "on")
+    assert move(dataclasses.replace(silent, evidence={"db3": (on,)}), **again).goal_reached
 
 
 def test_an_assessment_tells_of_a_lease_that_would_refuse_the_move() -> None:

@@ -139,3 +139,42 @@ def test_what_a_cut_off_run_has_promoted_gets_its_clients() -> None:
     assert refused(seen(back(epoch=4, promotion=own), newer(), moved=False), "failover", "dc1") == []
     later = refused(seen(back(epoch=4, promotion=own), newer(), epoch=5, moved=False), "failover", "dc1")
     assert later == ["old_primary_unfenced"], "somebody claimed after it, and may have promoted"
+
+
+def test_the_waiver_alone_never_lets_an_outdated_primary_serve() -> None:
+    """Nothing else is waived here that would ask for the confirmation."""
+    waived = {"waive": ("stale_primary",), "reason": "db2 burnt down"}
+    assert refused(seen(back(), newer()), "assess", "dc1", **waived) == ["confirmation_missing"]
+
+
+OWN = {"member": "db1", "epoch": 5, "timeline": 3, "time": NOW - 60}
+
+
+@pytest.mark.parametrize(
+    ("primary", "other", "stale"),
+    [
+        ({"timeline": 1}, {}, True),
+        ({"timeline": 2}, {}, True),
+        ({"timeline": 3}, {}, False),
+        ({"timeline": None}, {}, False),
+        ({"timeline": 2, "promotion": OWN}, {}, False),
+        ({"timeline": 2, "promotion": {**OWN, "epoch": 3}}, {}, True),
+        ({"timeline": 1}, {"timeline": None}, False),
+    ],
+    ids=[
+        "on an earlier timeline",
+        "on the very timeline that the other one was promoted to",
+        "on a later one",
+        "on one that is not known",
+        "its own promotion is the newest",
+        "its own promotion is an older one",
+        "the record names no timeline",
+    ],
+)
+def test_the_newest_record_of_another_member_outdates_a_primary_that_is_on_no_later_timeline(
+    primary: dict[str, Any], other: dict[str, Any], stale: bool
+) -> None:
+    record = {**DB2_TOOK_OVER, **other}
+    there = newer(reachable=True, role="none", promotion=record)
+    view = seen(back(epoch=9, **primary), there, moved=False)
+    assert ("stale_primary" in refused(view, "switchover", "dc2")) is stale

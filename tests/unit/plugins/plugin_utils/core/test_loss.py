@@ -194,3 +194,15 @@ def test_no_bound_is_better_than_what_proves_it(
     if ago is not None and position >= seen_at:
         proofs.append(max(0.0, (NOW - since) - (NOW - ago)))
     assert found == (min(proofs) if proofs else None)
+
+
+@pytest.mark.parametrize("timeline", [None, 2, 4])
+def test_a_sight_of_a_timeline_proves_nothing_about_a_target_that_is_not_known_to_be_on_it(
+    timeline: int | None,
+) -> None:
+    """What was acknowledged on timeline 3 may be missing on any other, and on one that nobody knows."""
+    sight = dataclasses.replace(seen(9, "sync"), timeline=3)
+    assert seconds(sight, timeline=3) == 0.0, "there it proves that nothing is lost"
+    assert seconds(sight, timeline=timeline) == 40.0
+    assert seconds(sight, timeline=timeline, lag_seconds=None) is None
+    assert "is of timeline 3" in loss.why_not(view(sight), ask(), target(timeline=timeline))

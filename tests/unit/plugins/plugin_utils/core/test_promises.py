@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss
-from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide, step_members
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Decision,
@@ -22,6 +22,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Request,
     Service,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.steps import step_members
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 NOW = 1_000_000.0

@@ -108,6 +108,16 @@ def test_the_next_copy_serves_where_the_first_cannot_and_else_each_says_why():
     assert refused(copy(), target=Target("latest"), only=7) == ["no_such_repository"]
 
 
+def test_the_latest_comes_from_the_copy_whose_archive_goes_on_for_longest():
+    """The archive of the first one stopped days ago, which no gap tells."""
+    behind, ahead = copy(segments=range(5, 33)), copy(key=2)
+    for copies, key in (((behind, ahead), 2), ((copy(), ahead), 1), ((behind, copy(missing=(35,), key=2)), 1)):
+        found = choose(copies, Target("latest"))
+        assert isinstance(found, Choice) and found.repository == key
+    found = choose((behind, ahead), at(302))
+    assert isinstance(found, Choice) and found.repository == 1, "a moment is the same in each"
+
+
 def test_the_timeline_is_always_named_and_must_be_there():
     old = copy(segments=range(5, 36))
     both = {**old.archive.segments, **{name(n, 2): 10.0 * n + 5 for n in range(35, 41)}}

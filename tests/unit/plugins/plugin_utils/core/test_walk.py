@@ -19,6 +19,7 @@ def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
         ("claim", None),
         ("lease", "db1"),
         ("lease", "db2"),
+        ("lower_ttl", None),
         ("fence", "db3"),
         ("demote", "db1"),
         ("promote", "db2"),
@@ -34,6 +35,8 @@ def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
         "promote": "db2",
         "verify": "db2",
         "point": True,
+        "lower_ttl": True,
+        "record": "point",
         "release": [],
         "tries": [],
         "releases": [],
@@ -50,14 +53,29 @@ def test_each_fence_of_a_member_is_one_try_in_order() -> None:
 
 def test_what_a_decision_does_not_hold_is_laid_out_as_nothing() -> None:
     nothing = dict.fromkeys(("lease", "fence", "rejoin", "release", "tries", "releases"), [])
-    nothing |= {"demote": None, "promote": None, "verify": None, "point": False}
+    nothing |= {"demote": None, "promote": None, "verify": None, "point": False, "lower_ttl": False, "record": ""}
     assert laid_out() == layout({}) == layout({"steps": None}) == nothing
 
 
 def test_every_step_that_a_decision_can_hold_has_its_place() -> None:
     known = set(typing.get_args(StepName))
     # the claim is taken by whoever takes the leases; protection comes back with the member that rejoins
-    assert known - {"claim", "protect"} == {*MANY, *ONE, "point"}
+    assert known - {"claim", "protect"} == {*MANY, *ONE, "point", "lower_ttl", "restore_ttl"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "record", "before_the_freeze"),
+    [
+        (["lower_ttl", "verify"], "prepare", False),
+        (["restore_ttl", "verify"], "restore", False),
+        (["point", "verify"], "point", False),
+        (["lower_ttl", "demote", "promote", "point"], "point", True),
+        (["lower_ttl", "demote", "promote"], "", True),
+    ],
+)
+def test_what_is_done_to_the_records_and_when(steps: list[StepName], record: str, before_the_freeze: bool) -> None:
+    laid = laid_out(*((name, "db1") for name in steps))
+    assert (laid["record"], laid["lower_ttl"]) == (record, before_the_freeze)
 
 
 @pytest.mark.parametrize(

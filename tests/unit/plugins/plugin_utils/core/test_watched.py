@@ -22,7 +22,8 @@ DB2 = {"member": "db2", "addresses": ["203.0.113.11"], "since": "125.0"}
 def walk(started: float, demote: str | None = None, promote: str | None = None, **facts: Any) -> dict[str, Any]:
     """The facts that a walk leaves behind."""
     steps = {"demote": demote, "promote": promote}
-    return {"continuity_walk": {"members": MEMBERS, "started": started, "steps": steps}, **facts}
+    begun = {"members": MEMBERS, "started": started, "steps": steps, "proceed": True}
+    return {"continuity_walk": begun, "service_freezing": {"run_id": "a"} if demote else {}, **facts}
 
 
 def ended(facts: dict[str, Any], state: str = "done", **data: Any) -> dict[str, Any]:
@@ -60,6 +61,16 @@ def test_what_an_earlier_walk_fenced_is_watched_until_a_walk_that_has_it_serve_a
 
 def test_a_walk_without_a_promotion_ends_no_watch():
     assert watched.windows(ended(walk(118.0, continuity_fenced_before=[DB1]))) == [DB1]
+
+
+@pytest.mark.parametrize("state", ["failed", "refused"])
+def test_a_walk_that_changed_no_primary_ends_no_watch(state):
+    """What it depends on failed, or its claim was not given: whom it would have promoted is still a replica."""
+    failed = ended(walk(120.0, "db2", "db1", continuity_fenced_before=[DB1]), state, undone=False)
+    assert watched.windows(failed) == [{**DB1, "until": "120.0"}], "frozen: who knows"
+    assert watched.windows({**failed, "service_freezing": {}}) == [DB1]
+    failed["continuity_walk"]["proceed"] = False
+    assert watched.windows(failed) == [DB1]
 
 
 def test_a_demotion_that_was_undone_is_watched_no_longer():

@@ -28,7 +28,8 @@ GUARDS = st.builds(
     run=st.from_regex(RUN_ID, fullmatch=True),
     state=st.sampled_from(STATES),
     until=st.integers(0, 4_000_000_000),
-    owner=st.from_regex(OWNER, fullmatch=True),
+    owner=st.from_regex(OWNER, fullmatch=True).map(clean_owner),
+    cached=st.integers(0, 4_000_000_000),
 )
 
 
@@ -42,6 +43,17 @@ def test_the_text_is_the_agreed_one() -> None:
 def test_what_is_written_is_read(guard: Guard) -> None:
     assert parse_guard([guard.text()]) == guard
     assert len(guard.text()) <= 255
+
+
+def test_a_lowered_time_to_live_is_noted_until_the_record_moves() -> None:
+    noted = TEXT + " cached=2026-11-22T04:15:00Z"
+    guard = parse_guard([noted])
+    assert guard is not None
+    assert (guard.cached, guard.text()) == (1795320900, noted)
+    assert guard.ended("released", 5).cached == guard.cached
+    assert guard.ended("switched", 5).cached == 0
+    with pytest.raises(GuardUnreadable, match="cached is not a time"):
+        parse_guard([TEXT + " cached=soon"])
 
 
 def test_nothing_is_no_guard() -> None:
@@ -76,7 +88,7 @@ def test_what_is_no_guard_is_not_taken_for_one(texts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("given_owner", "kept"),
-    [("ann@desk", "ann@desk"), ('a "b\\c=d\n', "a__b_c_d_"), ("", "unknown"), ("é" * 200, "_" * 100)],
+    [("ann@desk", "ann@desk"), ('a "b\\c=d\n', "a__b_c_d_"), ("", "unknown"), ("é" * 200, "_" * 88)],
 )
 def test_an_owner_is_made_fit_to_be_written(given_owner: str, kept: str) -> None:
     assert clean_owner(given_owner) == kept

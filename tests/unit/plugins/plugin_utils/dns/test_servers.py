@@ -13,7 +13,7 @@ from dns_zone import MemoryClock, MemoryZone
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns import servers as servers_module
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.change import Answer, Question
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.clock import Clock
-from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError
+from ansible_collections.continuity.dr.plugins.plugin_utils.dns.errors import DnsError, Unreachable
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.observe import observe
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.servers import discover, system_resolver
 from ansible_collections.continuity.dr.plugins.plugin_utils.dns.settings import Address, Target
@@ -274,3 +274,19 @@ def test_the_controllers_resolver_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_controllers_resolver_may_not_know() -> None:
     assert system_resolver("no-such-name.invalid.", 5.0) == []
     assert "127.0.0.1" in system_resolver("localhost.", 5.0)
+
+
+def test_a_primary_that_hangs_is_waited_for_while_the_declared_others_are_asked(
+    zone: MemoryZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other a dead name server would cost its bound twice, in the observation of an outage."""
+    fleet, others_asked = Fleet(one=copy_of(zone), two=copy_of(zone)), threading.Event()
+    fleet.before = lambda _address, _count: others_asked.set()
+
+    def hangs(*_questions: Question) -> list[Answer]:
+        assert others_asked.wait(60), "nobody else is asked before the primary has answered"
+        raise Unreachable("198.51.100.153 gave no answer within 3 s")
+
+    monkeypatch.setattr(zone, "ask", hangs)
+    result = look(zone, fleet)
+    assert (result["reachable"], result["value"]) == (False, [NEW])

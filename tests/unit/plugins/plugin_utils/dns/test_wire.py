@@ -76,6 +76,26 @@ def test_a_signed_answer_is_read() -> None:
     assert answer.stored == ('"one" "two"',)
 
 
+@pytest.mark.parametrize("seconds", [0, 1.5, 4, 20])
+def test_an_answer_that_waited_to_be_read_says_nothing_of_the_clocks(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A busy controller reads late. Taken for a clock ahead, the wait would be added to the end of another's claim."""
+    sent = wire.encode_question(QUESTION, KEY)
+    came = answered(sent, 'db.shop.example. 7 TXT "one"')
+    monkeypatch.setattr(wire, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+    assert wire.decode(came, sent, KEY, "ns0").ahead == 0
+
+
+@pytest.mark.parametrize("seconds", [20, -20])
+def test_a_clock_that_is_wrong_is_known_by_the_servers(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(wire, "time", SimpleNamespace(time=lambda: time.time() - seconds))
+    sent = wire.encode_question(QUESTION, KEY)
+    ahead = wire.decode(answered(sent, 'db.shop.example. 7 TXT "one"'), sent, KEY, "ns0").ahead
+    assert ahead == pytest.approx(seconds, abs=1.5)
+    assert abs(ahead) <= 20, "never more than what is certain"
+
+
 @pytest.mark.parametrize(
     ("rtype", "value", "plain"),
     [

@@ -23,6 +23,7 @@ def told(**change):
         {"name": "_continuity.db.shop.example."},
         {"servers": ["2001:db8::53", "{{ name_server }}"]},
         {"ttl": "2147483647s"},
+        {"ttl": "1h", "move_ttl": "5s"},
     ],
 )
 def test_accepted(change):
@@ -52,6 +53,11 @@ def test_accepted(change):
         ({"ttl": "0s"}, f'{PATH}.ttl: "0s" is no time to live; allowed: whole seconds from 1s to 2147483647s'),
         ({"ttl": "1.5s"}, "is no time to live"),
         ({"ttl": "30000d"}, "is no time to live"),
+        ({"ttl": "1h", "move_ttl": "0s"}, f'{PATH}.move_ttl: "0s" is no time to live; allowed: whole seconds from 1s'),
+        (
+            {"ttl": "1m", "move_ttl": "60s"},
+            f'{PATH}.move_ttl: "60s" is not shorter than the ttl; allowed: less than 1m, or no move_ttl',
+        ),
         ({"servers": ["ns0.shop.example"]}, f'{PATH}.servers[0]: "ns0.shop.example" is not an IP address'),
         ({"authoritative": ["198.51.100.053"]}, f'{PATH}.authoritative[0]: "198.51.100.053" is not an IP address'),
         ({"servers": ["198.51.100.153:53"]}, "is not an IP address"),
@@ -59,6 +65,13 @@ def test_accepted(change):
 )
 def test_refused(change, text):
     assert [finding for finding in told(**change) if text in finding], told(**change)
+
+
+def test_a_time_to_live_for_moves_needs_the_one_that_comes_back():
+    without = {key: value for key, value in GOOD.items() if key != "ttl"}
+    assert list(endpoint_rules({"db": [{**without, "move_ttl": "5s"}]})) == [
+        f"{PATH}.ttl: is missing beside move_ttl; allowed: both: the ttl is what comes back after the move"
+    ]
 
 
 def test_a_name_belongs_to_one_endpoint_of_the_whole_plan():

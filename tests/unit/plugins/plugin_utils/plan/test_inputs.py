@@ -16,6 +16,7 @@ NOTHING = {
     "waive": (),
     "confirm": None,
     "break_lease": None,
+    "prepare": False,
     "outage_started": None,
 }
 
@@ -62,6 +63,8 @@ def test_accepted(extra, expected):
         ({"break_lease": True, "reason": "x"}, 'break_lease: "true" is not text'),
         ({"break_lease": "x", "continuity_run_id": "x", "reason": "x"}, 'break_lease: "x" is this run itself'),
         ({"steal": "run-b"}, 'did you mean "break_lease"?'),
+        ({"prepare": "true"}, "prepare: is an input of failback, failover does not read it"),
+        ({"prepare": "soon"}, 'prepare: "soon" is neither true nor false; allowed: -e prepare=true'),
         ({"scope": {"a": 1}}, "is not text; allowed: -e scope=..."),
         ({"scope": True}, 'scope: "true" is not text'),
         ({"target_site": "dc3"}, 'target_site: unknown site "dc3" (did you mean "dc2"?); allowed: dc1, dc2'),
@@ -100,6 +103,13 @@ def test_accepted(extra, expected):
 def test_refused(extra, told):
     errors = checked(**extra)[1]
     assert [text for text in errors if told in text], errors
+
+
+@pytest.mark.parametrize("verb", ["switchover", "failback"])
+@pytest.mark.parametrize(("given", "meant"), [("true", True), (True, True), ("Yes", True), ("false", False)])
+def test_a_planned_move_can_only_be_prepared(verb, given, meant):
+    inputs, errors = checked(verb, prepare=given)
+    assert (inputs["prepare"], errors) == (meant, [])
 
 
 def test_every_error_at_once():

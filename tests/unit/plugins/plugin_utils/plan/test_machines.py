@@ -89,6 +89,18 @@ def test_members_are_placed():
     assert got["wave"] == 1
 
 
+def test_an_address_has_the_one_form_in_which_name_servers_tell_it():
+    """In another one the primary would not be found behind its own record: each run would switch it anew."""
+    written = service(
+        {"host": "db1", "replication_address": "2001:DB8::131"}, {"host": "db2", "address": "DB2.example."}
+    )
+    got = placed(written, {"db1": ["dc1"], "db2": ["dc2"]}, {"db1": "2001:0DB8:0::11"}.__getitem__)
+    assert [(member["address"], member["replication_address"]) for member in got["members"]] == [
+        ("2001:db8::11", "2001:db8::131"),
+        ("db2.example.", "db2.example."),
+    ]
+
+
 A = {"host": "a", "address": "198.51.100.1"}
 B = {"host": "b", "address": "198.51.100.2"}
 
@@ -144,6 +156,17 @@ def test_a_record_takes_addresses_that_reach_the_member(kind, address, accepted)
     if not accepted:
         assert f'services.x.members[0].address: "{address}"' in errors[0]
         assert f"for the {kind} record x.example." in errors[0]
+
+
+@pytest.mark.parametrize("server", ["198.51.100.2", "2001:DB8::2"])
+def test_a_name_server_on_a_member_is_no_arbiter(server):
+    endpoint = {"name": "x.example.", "zone": "example.", "servers": ["198.51.100.153", server]}
+    members = service(A, {"host": "b", "address": server.lower()}, endpoints=[endpoint])
+    assert address_findings({"x": members}) == [
+        f'services.x.endpoints[0].servers[1]: "{server}" is b, a member of this service: whatever takes it takes the '
+        "claim as well; allowed: a name server on a machine that is no member of it"
+    ]
+    assert address_findings({"x": service(A, B, endpoints=[{**endpoint, "servers": ["198.51.100.153"]}])}) == []
 
 
 def test_secrets_are_cut_off_at_every_depth():

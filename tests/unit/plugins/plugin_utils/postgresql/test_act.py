@@ -67,6 +67,7 @@ def scripts(cluster: Cluster) -> dict[str, str]:
         "start_again": act.start_again(*common, 30),
         "settle": act.settle(*common, ["db2", 'a "b"']),
         "settle_only": act.settle(*common, None),
+        "may_start": act.may_start(*common),
         "rewind": rejoin.rewind(*common, UPSTREAM),
         "clone": rejoin.clone(*common, UPSTREAM),
         "swap_in": rejoin.swap_in(*common),

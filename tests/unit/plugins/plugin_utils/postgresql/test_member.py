@@ -9,6 +9,7 @@ import json
 import pytest
 from fake_member import Output
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
 from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
@@ -177,3 +178,17 @@ def test_check_mode_sends_nothing_but_questions(made, server, seen):
         assert all("pg_is_in_recovery()" in script and "pg_ctl stop" not in script for script in member.scripts)
     assert bring(made(seen(), check_mode=True), "stopped")["changed"] is False
     assert bring(made(check_mode=True), "settled")["changed"] is False
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_stop_that_hangs_is_undone_only_where_the_unit_is_masked(made, server, seen, masked):
+    """Unmasked it was not this stop: somebody else's server neither answers nor has ended."""
+    hangs = Observation("db1", "dc1", reachable=True, running=None, engine={"masked": masked})
+    member = made("@@changed\n", seen(server("primary"))) if masked else made()
+    if masked:
+        assert member._start_again(hangs, ARGS)["restarted"] is True
+        assert member.left == []
+        return
+    with pytest.raises(MemberRefused) as refused:
+        member._start_again(hangs, ARGS)
+    assert (refused.value.refusal.rule, member.scripts) == ("not_a_frozen_primary", [])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -146,6 +147,19 @@ def test_two_clusters_are_asked_at_once_and_a_hanging_one_takes_nothing_from_the
     assert set(answers) == {"hangs", "hangs-too", "fine"}
     assert answers["fine"].server == server("primary")
     assert answers["hangs"].server is None and answers["hangs"].running is None
+
+
+def test_of_many_clusters_some_are_asked_at_a_time_and_all_are_answered(machine, server):
+    """Fifty at once were measured: none was answered within its bound, and the machine that serves them was lost."""
+    machine.says(server("primary"))
+    answer = (machine.home / "bin" / "psql").read_text().removeprefix("#!/bin/sh\n")
+    marks = machine.home / "marks"
+    machine.program("psql", f'echo 1 >> "{marks}"; sleep 0.1; echo -1 >> "{marks}"\n{answer}')
+    names = [f"s{number:02}" for number in range(2 * observe.AT_ONCE + 3)]
+    answers = observe.parse(machine.run(observe.script([observe.Question(n, machine.cluster) for n in names])).stdout)
+    assert [name for name in names if answers[name].server == server("primary")] == names
+    running = list(itertools.accumulate(int(mark) for mark in marks.read_text().split()))
+    assert 1 < max(running) <= observe.AT_ONCE
 
 
 def test_the_epoch_the_record_and_an_unfinished_rejoin_are_read_from_the_member(machine, server):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -229,3 +230,29 @@ def test_a_replication_login_works_or_its_error_is_quoted(server, said, works):
     assert [(p.rule, p.measured) for p in seen.problems] == (
         [] if works else [("replication_login", said or "no answer")]
     )
+
+
+@pytest.mark.parametrize(
+    ("recovery", "sent", "up", "promoting"),
+    [
+        ("replica", 3.0, 900.0, True),
+        ("replica", 61.0, 900.0, True),
+        ("replica", 800.0, 900.0, True),
+        ("replica", 800.0, 10.0, False),
+        ("replica", None, 900.0, False),
+        ("primary", 3.0, 900.0, False),
+    ],
+)
+def test_a_promotion_that_was_sent_may_come_as_long_as_that_server_is_in_recovery(
+    server, recovery, sent, up, promoting
+):
+    """However long ago: a server that replays for an hour is a primary after it."""
+    said = dataclasses.replace(answer(server(recovery, up_seconds=up)), promoting_seconds=sent)
+    assert read.observation("db1", "dc1", "198.51.100.11", said).engine["promoting"] is promoting
+
+
+def test_a_replica_receives_only_while_its_receiver_streams(server):
+    streams = server("replica")
+    assert judged(streams).receiving is True
+    for status in ("starting", "waiting", "restarting", "stopping", None):
+        assert judged({**streams, "receiver": {**streams["receiver"], "status": status}}).receiving is False

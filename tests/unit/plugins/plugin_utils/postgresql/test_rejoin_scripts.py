@@ -103,12 +103,18 @@ def test_a_path_is_no_command(stopped):
     assert not (stopped.home / "PWNED").exists()
 
 
-@pytest.mark.parametrize(("missing", "what"), [("data", "keep"), ("data.new", "swap")])
-def test_a_swap_that_fails_says_at_which_half(stopped, missing, what):
-    if missing == "data":
-        (stopped.home / "data").rename(stopped.home / "elsewhere")
+@pytest.mark.parametrize("what", ["keep", "swap"])
+def test_a_swap_that_fails_says_at_which_half(stopped, what):
+    if what == "keep":
+        (stopped.home / "data.kept" / "of an earlier one").mkdir(parents=True)
     output = stopped.run(rejoin.swap_in(SERVICE, None, stopped.cluster))
     assert output.rc == 1 and output.lines[-1] == f"@@failed {what}"
+
+
+def test_a_copy_takes_the_place_of_data_that_is_gone_with_its_disk(stopped):
+    (stopped.home / "data").rename(stopped.home / "data.new")
+    assert stopped.run(rejoin.swap_in(SERVICE, None, stopped.cluster)).rc == 0
+    assert (stopped.home / "data").exists() and not (stopped.home / "data.kept").exists()
 
 
 def test_a_member_is_unmasked_only_after_it_was_made_a_standby(stopped):

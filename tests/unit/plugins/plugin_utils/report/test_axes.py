@@ -9,8 +9,8 @@ import json
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.durations import parse_duration
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import text as words
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import (
-    document,
     draw_history,
     draw_objectives,
     draw_outage,
@@ -54,7 +54,7 @@ def test_each_phase_has_its_own_name_and_the_description_its_own_seconds():
     assert [seconds(text.removeprefix(names[phase])) for phase, text in zip(PHASES, told, strict=True)] == list(
         PHASES.values()
     )
-    legend = document.PHASES
+    legend = words.PHASES
     assert {phase: legend[phase] for phase in ("detect", "fence", "promote", "redirect")} == {
         "detect": "fault to the first action",
         "fence": "claimed and fenced",
@@ -93,6 +93,7 @@ def test_the_history_is_labelled_with_its_own_seconds():
             "verdict": "passed",
             "measured_seconds": outage,
             "rto_seconds": outage and outage + 360,
+            "at_least_seconds": None,
             "rto_objective_seconds": 3600.0,
             "rpo_seconds": loss,
             "rpo_objective_seconds": 5.0,

@@ -87,6 +87,31 @@ def test_a_cut_off_run_is_not_believed_even_after_its_last_step(make, report_of)
     assert ended(report_of(run)) == ("failed", True)
 
 
+def test_a_failback_that_ended_before_its_move_failed(make, report_of):
+    run = make("failback")
+    run.stage = "rejoin"
+    run.decide(0.1, steps=("claim", "lease", "rejoin", "verify")).entry(1, "rejoin").entry(2, "outcome")
+    service = only(report_of(run))
+    assert (service["verdict"], service["fails"]) == ("failed", True)
+    assert service["reasons"] == ["the failback ended before its move"]
+    run.stage = "failback"
+    run.decide(3, steps=(), goal_reached=True).entry(4, "outcome")
+    assert only(report_of(run))["verdict"] == "nothing_to_do"
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("in_place", "failed"), ("rebuilt", "failed"), ("restored", "passed")])
+def test_a_restore_that_ended_before_its_backup_failed_where_it_was_put_in_place(make, report_of, state, verdict):
+    """The old backups are none of what serves now, and nobody follows it yet."""
+    run = make("restore")
+    run.stage = "restore"
+    run.entry(1, "restore").entry(2, "outcome", restored={"state": state})
+    service = only(report_of(run))
+    assert service["verdict"] == verdict
+    assert service["reasons"] == (["the restore ended before its backup"] if verdict == "failed" else [])
+    run.stage = "backup"
+    assert only(report_of(run.entry(3, "backup").entry(4, "outcome")))["verdict"] == "passed"
+
+
 def test_failed_when_nothing_was_recorded_of_a_service(make, report_of):
     report = report_of(make("failover"))
     assert ended(report) == ("failed", True)
@@ -341,6 +366,9 @@ def test_a_torn_journal_is_told(moved, report_of):
         (lambda lines: [line.replace('"db1"', '"db9"') for line in lines], "edited"),
         (lambda lines: lines[:3] + lines[4:], "removed"),
         (lambda lines: [*lines[:3], "garbage", *lines[4:]], "unreadable"),
+        (lambda lines: [*lines[:3], json.dumps({**json.loads(lines[3]), "data": 1}), *lines[4:]], "unreadable"),
+        (lambda lines: [*lines[:3], json.dumps({**json.loads(lines[3]), "step": []}), *lines[4:]], "unreadable"),
+        (lambda lines: [*lines[:3], json.dumps({**json.loads(lines[3]), "time": 1e300}), *lines[4:]], "unreadable"),
     ],
 )
 def test_a_journal_that_was_changed_proves_nothing(moved, report_of, change, kind):

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.report.client import MOST_SLICES, client
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.ledger import format_time
+from ansible_collections.continuity.dr.plugins.plugin_utils.report.client import MOST_SLICES, Moment, client
+
+START = 1_795_317_300.0  # when the runs of the fixtures began
 
 
 def test_every_write_is_counted_once_where_it_was_answered(make):
@@ -44,3 +49,45 @@ def test_what_is_no_ledger_is_not_drawn(make, content):
 
 def test_no_ledger(make):
     assert client(make().path, "payments-db") is None
+
+
+def write_on(run, begin, end):
+    """The canary writes on after the last line of a ledger, which is whole then."""
+    path = run.path / "canary" / "payments-db.jsonl"
+    torn, more = '{"seq": 9', path.read_text()
+    rows = [{"seq": 0, "outcome": "acknowledged", **times(at / 20)} for at in range(begin * 20, end * 20)]
+    path.write_text(more.removesuffix(torn) + "".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def times(at):
+    return {"done": format_time(START + at), "done_ns": int(at * 1e9) + 5_000_000_000}
+
+
+def test_what_the_canary_writes_after_the_run_changes_no_report_of_it(moved, report_of):
+    run = moved().canary().ledger(seconds=2.0, fault=1.0, outage=0.5)
+    first = report_of(run)
+    assert first["duration_seconds"] == 2.1 and sum(first["services"][0]["client"]["acknowledged"]) == 31
+    write_on(run, 2, 3)
+    assert sum(client(run.path, "payments-db")["acknowledged"]) == 51
+    again = report_of(run)
+    assert sum(again["services"][0]["client"]["acknowledged"]) == 34  # until the outcome's entry, 2.1 s
+    write_on(run, 3, 60)
+    assert report_of(run) == again
+
+
+@pytest.mark.parametrize(
+    ("end", "count"),
+    [
+        (Moment(START + 1.0, 6_000_000_000), 21),
+        (Moment(START - 3600, 9_000_000_000), 40),  # the wall clock was set back: these came before all the same
+        (Moment(START + 3600, 1_000_000), 40),  # the machine was started again
+    ],
+)
+def test_a_write_is_later_than_the_run_by_both_clocks(make, end, count):
+    run = make().ledger(seconds=2.0, fault=9.0)
+    assert sum(client(run.path, "payments-db", end)["acknowledged"]) == count
+
+
+def test_a_ledger_that_begins_after_the_run_is_none_of_it(make):
+    run = make().ledger()
+    assert client(run.path, "payments-db", Moment(START - 10, 0)) is None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.report import markdown
+from ansible_collections.continuity.dr.plugins.plugin_utils.report import console, markdown
 from ansible_collections.continuity.dr.plugins.plugin_utils.report.page import document
 
 
@@ -164,13 +164,25 @@ def test_a_planned_drill_counts_no_allowances(make, report_of):
     assert service["rto"]["phases"]["detect"] is None
 
 
-def test_a_baseline_that_is_refused_refuses_the_drill(make, report_of):
+@pytest.mark.parametrize("later", [(), ("failover", "rejoin", "failback")], ids=["alone", "with all stages"])
+def test_a_baseline_that_is_refused_refuses_the_drill_and_says_why(make, report_of, later):
     refusal = {"rule": "no_replica", "measured": "0", "limit": "1", "message": "nobody follows db1", "hint": ""}
     run = make("drill")
     run.stage = "baseline"
-    report = report_of(run.decide(0.1, steps=(), refusals=[refusal], refused=True))
+    run.decide(0.1, steps=(), refusals=[refusal], refused=True)
+    # The later stages decide nothing more, and say nothing of it
+    for at, stage in enumerate(later, 1):
+        run.stage = stage
+        run.decide(at, steps=(), goal_reached=True).outcome(at + 0.1)
+    report = report_of(run)
     assert (report["verdict"], report["fails"]) == ("refused", True)
     assert only(report)["refusals"] == [refusal]
+    for text in (
+        "\n".join(console.summary_lines(report)),
+        markdown.render(report),
+        " ".join(document.render(report).split()),
+    ):
+        assert "no_replica" in text and "nobody follows db1" in text
 
 
 def test_a_fault_that_was_not_healed_fails_the_drill(measured, report_of):

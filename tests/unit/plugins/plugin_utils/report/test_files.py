@@ -134,7 +134,7 @@ def test_counts_stand_on_one_line(moved, report_of, tmp_path):
     text = (tmp_path / "report.json").read_text()
     assert json.loads(text) == report
     counts = report["services"][0]["client"]["acknowledged"]
-    assert f'"acknowledged": {json.dumps(counts)},' in text and len(counts) > 30
+    assert f'"acknowledged": {json.dumps(counts)},' in text and len(counts) > 20
 
 
 def test_a_lone_surrogate_costs_nobody_the_report(moved, report_of, tmp_path):

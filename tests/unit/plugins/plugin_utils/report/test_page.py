@@ -458,6 +458,6 @@ def test_check_mode_a_changed_journal_and_no_service_are_said(runs):
     report["check_mode"] = True
     report["journal"][0]["problems"] = [{"kind": "edited", "line": 3, "message": "line 3 was edited"}]
     text = squeezed(Page(document.render(report)).text)
-    assert "nothing was touched" in text and "not whole: line 3 was edited" in text
+    assert "nothing was changed" in text and "not whole: line 3 was edited" in text
     report.update(services=[], journal=[])
     assert "No service took part in this run." in document.render(report)

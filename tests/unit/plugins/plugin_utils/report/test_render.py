@@ -184,12 +184,30 @@ def test_what_a_member_says_cannot_break_a_table_or_the_xml(runs):
     assert "![x]" not in markdown.render(report)
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("# failover: PASSED", r"\# failover: PASSED"),
+        ("~~~ hides the rest", r"\~~~ hides the rest"),
+        ("> as if quoted", r"\> as if quoted"),
+        ("- one more item", r"\- one more item"),
+        ("1. first", r"1\. first"),
+        ("---", r"\---"),
+        ("see https://203.0.113.1/", r"see https\://203.0.113.1/"),
+        ("2.41s of -e scope=x", "2.41s of -e scope=x"),
+        ("-5", "-5"),
+    ],
+)
+def test_what_a_member_says_is_text_also_at_the_beginning_of_a_line(said, shown):
+    assert markdown.cell(said) == shown
+
+
 def test_check_mode_and_a_changed_journal_are_said(runs):
     report = runs["passed"]
     report["check_mode"] = True
     report["journal"][0]["problems"] = [{"kind": "edited", "line": 3, "message": "line 3 was edited"}]
     text = markdown.render(report)
-    assert "nothing was touched" in text and "NOT WHOLE: line 3 was edited" in text
+    assert "nothing was changed" in text and "NOT WHOLE: line 3 was edited" in text
 
 
 def test_the_summary_is_a_table_of_plain_text(runs):

@@ -95,6 +95,7 @@ def test_a_restore_is_a_fact_and_a_failed_one_has_its_reason(task, history):
     [
         (Restore, {"restore_to": "2026-11-22 02:10:00"}, "has no time zone"),
         (Restore, {"backup": {"verification": ["\\! rm"]}}, "verification[0]"),
+        (Restore, {"backup": {"verification": ["begin read write; delete from orders"]}}, "one statement"),
         (Backup, {"backup": {"full_every": "0s"}}, "full_every 0s: give more than 0s"),
         (Backup, {"backup": {"stanza": "a b"}}, "stanza 'a b'"),
         (Info, {"backup": {"repositories": [{"key": 0}]}}, "key 0"),

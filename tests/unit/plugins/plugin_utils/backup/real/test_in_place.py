@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import UTC, datetime
 
 import pytest
+from real_primary import UNIT, until
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup import swap
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
-SECONDS = 30.0
+SECONDS = 300.0
+
+
+class Lost(BaseException):
+    """The controller is gone: nothing of its own handles this."""
 
 
 @pytest.fixture
@@ -52,6 +59,7 @@ def test_the_proven_data_takes_the_place_and_the_old_is_kept_until_it_is_release
     assert corrupted.sql("select count(*) from orders") == [(200,)]
     ((row,),) = corrupted.sql("select count(*) from canary")
     assert row == 1 and result["timeline"] == 2 and result["changed"] is True
+    assert [each.partition(" by ")[0] for each in result["evidence"]] == ["db1: level 3"]
     assert corrupted.sql("show archive_mode") == [("on",)]
     # A replica that is cloned from here would stop at the old target for ever
     kept = (corrupted.data / "postgresql.auto.conf").read_text()
@@ -87,11 +95,24 @@ def test_the_old_data_serves_again_when_the_restored_one_does_not_start(corrupte
     assert corrupted.sql("select count(*) from orders") == [(200,)]
 
 
+@pytest.mark.parametrize(("said", "reason"), [("exit 0", "not_fenced"), ("exit 1", "mask_failed")])
+def test_nothing_is_moved_while_the_primary_may_be_started_again(corrupted, wanted, said, reason):
+    """Its unit was not masked, whatever systemctl said: no fence would take that for evidence."""
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    corrupted.hook(UNIT, "mask", said)
+    with pytest.raises(MemberError) as failed:
+        corrupted.restorer().in_place(request, "shop", SECONDS)
+    assert failed.value.reason == reason
+    assert corrupted.sql("select count(*) from orders") == [(100,)], "it serves as before"
+    assert (corrupted.home / "restored/PG_VERSION").exists()
+    assert not (corrupted.home / "data.before-restore").exists()
+    (corrupted.home / "units" / UNIT / "mask").unlink()
+    assert corrupted.restorer().in_place(request, "shop", SECONDS)["changed"] is True
+
+
 @pytest.mark.parametrize("when", ["/usr/bin/mv -T", "the moves are done"])
 def test_a_swap_that_was_cut_off_is_gone_on_with(corrupted, wanted, when):
-    class Lost(BaseException):
-        pass
-
     request = wanted(corrupted.target)
     corrupted.restorer().restored(request)
 
@@ -107,5 +128,134 @@ def test_a_swap_that_was_cut_off_is_gone_on_with(corrupted, wanted, when):
 
     with pytest.raises(Lost):
         corrupted.restorer(execute).in_place(request, "shop", SECONDS)
+    # Of the three directories one is the only copy of something: nothing but the same restore may touch them
+    for step in (
+        corrupted.restorer().discarded,
+        lambda: corrupted.restorer().released("shop"),
+        lambda: corrupted.restorer().restored(wanted("latest")),
+    ):
+        before = sorted(path.name for path in corrupted.home.iterdir())
+        with pytest.raises(MemberRefused) as refused:
+            step()
+        assert refused.value.refusal.rule == "swap_cut_off"
+        assert sorted(path.name for path in corrupted.home.iterdir()) == before
     assert corrupted.restorer().in_place(request, "shop", SECONDS)["changed"] is True
     assert corrupted.sql("select count(*) from orders") == [(200,)]
+
+
+def test_a_primary_that_was_started_again_after_the_cut_is_not_taken_for_the_restored_one(corrupted, wanted):
+    def execute(script, seconds):
+        if "/usr/bin/mv -T" in script:
+            raise Lost
+        return corrupted.run(script, seconds)
+
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    with pytest.raises(Lost):
+        corrupted.restorer(execute).in_place(request, "shop", SECONDS)
+    corrupted.run("systemctl unmask postgresql@15-main.service")
+    corrupted.start()
+    corrupted.write()
+    with pytest.raises(MemberRefused) as asked:
+        corrupted.restorer().in_place(request, None, SECONDS)
+    assert asked.value.refusal.rule == "not_confirmed" and asked.value.result["loss"]["known"] is True
+    assert corrupted.sql("select count(*) from orders") == [(100,)]
+    corrupted.restorer().in_place(request, "shop", SECONDS)
+    assert corrupted.sql("select count(*) from orders") == [(200,)]
+    assert (corrupted.home / "data.before-restore/PG_VERSION").exists()
+
+
+class Clock:
+    """Real time, which runs ahead by half the product's patience at each look once `fast` is set."""
+
+    def __init__(self) -> None:
+        self.fast = False
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        self.ahead += SECONDS / 2 if self.fast else 0
+        return time.monotonic() + self.ahead
+
+    sleep = staticmethod(time.sleep)
+    time = staticmethod(time.time)
+
+
+def test_a_restored_server_that_is_not_promoted_in_time_is_told_and_gone_on_with(corrupted, wanted, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(swap, "time", clock)
+
+    def execute(script, seconds):
+        assert clock.ahead < 100 * SECONDS, "it waits for ever"
+        output = corrupted.run(script.replace("action = '\"'\"'promote", "action = '\"'\"'pause"), seconds)
+        clock.fast = clock.fast or "systemctl start" in script
+        return output
+
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    with pytest.raises(MemberError) as failed:
+        corrupted.restorer(execute).in_place(request, "shop", SECONDS)
+    assert failed.value.reason == "not_promoted"
+    assert (corrupted.home / "data.before-restore/PG_VERSION").exists()
+    until(lambda: corrupted.sql("select pg_get_wal_replay_pause_state()") == [("paused",)], "it came to the target")
+    assert corrupted.sql("select pg_promote(wait_seconds => 600)") == [(True,)]
+    clock.fast = False
+    assert corrupted.restorer().in_place(request, "shop", SECONDS)["timeline"] == 2
+    assert corrupted.sql("select count(*) from orders") == [(200,)]
+
+
+def test_nothing_is_stopped_where_the_swap_would_be_a_copy_or_another_restore_began(corrupted, wanted):
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    before = corrupted.sql("select pg_postmaster_start_time()")
+
+    def refused(member) -> str:
+        with pytest.raises(MemberRefused) as error:
+            member.in_place(request, "shop", SECONDS)
+        assert corrupted.sql("select pg_postmaster_start_time()") == before
+        return error.value.refusal.rule
+
+    corrupted.program("stat", 'case "$3" in *restored*) echo 7;; *) echo 8;; esac; [ -z "$4" ] || echo 8')
+    assert refused(corrupted.restorer()) == "other_file_system"
+    (corrupted.bin / "stat").unlink()
+
+    def execute(script, seconds):
+        output = corrupted.run(script, seconds)
+        if "@@counts" in script:  # while it compares, another controller begins
+            note = corrupted.state / "shop" / "restore"
+            note.write_text(note.read_text().replace('"proven"', '"copying"'))
+        return output
+
+    assert refused(corrupted.restorer(execute)) == "restore_not_proven"
+
+
+def test_a_primary_with_a_damaged_page_can_be_replaced(corrupted, wanted):
+    """What it holds cannot be compared: that is told, and is why somebody restores."""
+    corrupted.restorer().restored(request := wanted(corrupted.target))
+    ((path,),) = corrupted.sql("select pg_relation_filepath('canary')")
+    corrupted.run("systemctl stop postgresql@15-main.service")
+    page = bytearray((corrupted.data / path).read_bytes())
+    page[100] ^= 0xFF
+    (corrupted.data / path).write_bytes(page)
+    corrupted.start()
+    with pytest.raises(MemberRefused) as asked:
+        corrupted.restorer().in_place(request, None, SECONDS)
+    loss = asked.value.result["loss"]
+    assert loss["known"] is False and "invalid page" in loss["why"]
+    corrupted.restorer().in_place(request, "shop", SECONDS)
+    assert corrupted.sql("select count(*) from orders") == [(200,)]
+
+
+def test_what_was_there_comes_back_also_where_the_restored_data_is_gone_by_then(corrupted, wanted):
+    """Somebody discards it at the very moment: a restore beside the data needs no lease."""
+
+    def execute(script, seconds):
+        if "/usr/bin/mv -T" in script and "unmask" in script:
+            shutil.rmtree(corrupted.home / "restored")
+        return corrupted.run(script, seconds)
+
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    with pytest.raises(MemberError):
+        corrupted.restorer(execute).in_place(request, "shop", SECONDS)
+    assert corrupted.sql("select count(*) from orders") == [(100,)]
+    assert not (corrupted.home / "data.before-restore").exists()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from backup_controls import CONTROLS, Control
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup import prove, restore
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup import prove
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
 
 
@@ -82,7 +82,7 @@ def test_without_the_proof_a_control_would_pass_for_a_restore(history, damaged, 
     """The controls stand on the verification: without it two of them would be taken for successful restores."""
     monkeypatch.setattr(prove, "unproven", lambda *_given: iter(()))
     monkeypatch.setattr(prove, "not_reached", lambda *_given: "")
-    monkeypatch.setattr(restore.prove, "reason_of", lambda _fatal: "")
+    monkeypatch.setattr(prove, "reason_of", lambda _fatal: "")
     by_name = {control.name: control for control in CONTROLS}
     for name in ("query_not_as_expected", "segment_flipped"):
         config = damaged(by_name[name], 1)

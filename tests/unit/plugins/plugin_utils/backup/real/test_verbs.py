@@ -11,41 +11,8 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 from backup_controls import DAMAGE
+from real_verb import environment, inventory
 
-#: Reaches db1, which is the test's own server, with its stand-ins of sudo and systemd; db2 is a site that is gone
-CONNECTION = """
-DOCUMENTATION = '''
-name: here
-short_description: runs what it is asked beside the test
-description: For tests.
-options: {}
-'''
-import os, subprocess
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.connection import ConnectionBase
-
-class Connection(ConnectionBase):
-    transport, has_pipelining = "here", True
-
-    def _connect(self):
-        return self
-
-    def exec_command(self, cmd, in_data=None, sudoable=True):
-        if self._play_context.remote_addr != "127.0.0.2":
-            raise AnsibleConnectionFailure("no route")
-        script = (in_data or b"").replace(b"/var/lib/continuity/", os.environ["TEST_STATE"].encode() + b"/")
-        env = {"PATH": os.environ["TEST_BIN"] + ":/usr/bin:/bin", "HOME": os.environ["TEST_HOME"]}
-        done = subprocess.run(["/bin/sh", "-c", cmd], input=script, env=env, capture_output=True, cwd="/", check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    def put_file(self, *_): raise AssertionError("nothing is copied to members")
-    fetch_file = put_file
-    def close(self): pass
-"""
-HOSTS = {
-    "dc1": {"hosts": {"db1": {"ansible_host": "127.0.0.2", "ansible_connection": "here"}}},
-    "dc2": {"hosts": {"db2": {"ansible_host": "127.0.0.3", "ansible_connection": "here"}}},
-}
 DAMAGING = """
 - name: Damage the copy, or bring it back
   delegate_to: localhost
@@ -63,68 +30,26 @@ DAMAGING = """
 @pytest.fixture
 def verb(world, tmp_path, run_ansible):
     """`verb("restore", "restore_mode=drill", members=["db1"])`: exit code, output and the report."""
-    (tmp_path / "connection_plugins").mkdir()
-    (tmp_path / "connection_plugins" / "here.py").write_text(CONNECTION)
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(HOSTS))
     (tmp_path / "damage.yml").write_text(DAMAGING.replace("@HOME@", str(world.home)))
     controls = yaml.safe_load(DAMAGE.read_text(encoding="utf-8"))["controls"]
     chosen = [each for each in controls if each["name"] in ("flipped_byte", "segment_missing")]
     (tmp_path / "controls.yml").write_text(yaml.safe_dump({"tasks": "damage.yml", "controls": chosen}))
-    environment = {
-        "ANSIBLE_CONNECTION_PLUGINS": "connection_plugins",
-        "TEST_STATE": str(world.state),
-        "TEST_BIN": str(world.bin),
-        "TEST_HOME": str(world.home),
-    }
 
-    def run(name, *inputs, members=("db1", "db2")):
-        (tmp_path / "plan.yml").write_text(yaml.safe_dump(plan_of(world, members)))
+    def run(name, *inputs, members=("db1", "db2"), rpo="1h"):
+        queries = ["select count(*) = 200 from orders"]
+        sources = inventory(world, tmp_path, members, rpo=rpo, verification=queries)
         extra = [word for each in ("scope=shop", *inputs) for word in ("-e", each)]
-        done = run_ansible(
-            "playbook", f"continuity.dr.{name}", "-i", "hosts.yml", "-i", "plan.yml", *extra, **environment
-        )
+        done = run_ansible("playbook", f"continuity.dr.{name}", *sources, *extra, **environment(world, tmp_path))
         reports = sorted(tmp_path.glob("runs/*/report.json"), key=lambda path: path.stat().st_mtime)
         return done.returncode, done.stdout, json.loads(reports[-1].read_text()) if reports else None
 
     return run
 
 
-def plan_of(world, members):
-    """One service on the test's own server."""
-    places = ("bin_directory", "data_directory", "socket_directory")
-    own = {key: value for key, value in world.member().items() if key in places}
-    own |= {"port": world.port, "config_file": str(world.home / "postgresql.conf")}
-    return {
-        "plugin": "continuity.dr.plan",
-        "plan": {"id": "shop", "environment": "drill"},
-        "sites": {"dc1": {"use": "preferred"}, "dc2": {"use": "recovery"}},
-        "functions": {"sales": {"tier": 1, "objectives": {"rto": "1h", "rpo": "5m"}}},
-        "services": {
-            "shop": {
-                "function": "sales",
-                "engine": {"role": "continuity.dr.engine_postgresql", "cluster": "15/main", **own},
-                "members": list(members),
-                "backup": {
-                    "role": "continuity.dr.backup_pgbackrest",
-                    "stanza": "shop",
-                    "repositories": [{"key": 1, "site": "dc1"}, {"key": 2, "site": "dc2"}],
-                    "incr_every": "1d",
-                    "verify_every": "7d",
-                    "rpo": "1h",
-                    "config": str(world.config),
-                    "log_path": str(world.home / "log"),
-                    "restore_directory": str(world.home / "restored"),
-                    "verification": ["select count(*) = 200 from orders"],
-                },
-            }
-        },
-    }
-
-
 def test_a_drill_of_a_copy_with_a_site_gone(world, verb, tmp_path):
     code, output, report = verb("backup")
-    assert (code, output.count("changed: [shop -> db1]")) == (0, 1), output
-    assert verb("backup")[1].count("changed: [shop -> db1]") == 0, "within its interval nothing is due"
+    assert (code, output.count("changed: [shop -> db1")) == (0, 1), output
+    assert verb("backup")[1].count("changed: [shop -> db1") == 0, "within its interval nothing is due"
     for _segment in range(4):
         world.write()
         world.archived()
@@ -134,6 +59,7 @@ def test_a_drill_of_a_copy_with_a_site_gone(world, verb, tmp_path):
         "restore_on=db1",
         "repository=2",
         f"restore_controls={tmp_path / 'controls.yml'}",
+        rpo=None,  # no canary tells how old the data is
     )
     assert code == 0, output
     assert [(each["copy"], each["checksums"]) for each in report["restores"]] == [(2, "on")]
@@ -141,6 +67,15 @@ def test_a_drill_of_a_copy_with_a_site_gone(world, verb, tmp_path):
     assert not (world.home / "restored").exists() and world.sql("select count(*) from canary") == [(4,)]
     world.maker().verified()  # all damage was taken back
     assert [bool(copy.proven) for copy in world.maker().ask().repositories] == [False, True]
+
+
+def test_a_drill_that_cannot_tell_how_old_the_data_is_fails(world, verb):
+    world.maker().present(plan_schedule())
+    world.write()
+    world.archived()
+    code, output, report = verb("restore", "restore_mode=drill", "restore_on=db1", "repository=2")
+    assert code == 2 and "not_measured: nobody knows how old the newest row of" in " ".join(output.split()), output
+    assert report["verdict"] == "failed"
 
 
 def test_in_place_is_refused_where_another_member_may_be_primary(world, verb):
@@ -165,6 +100,9 @@ def test_rows_of_a_bad_deploy_come_back_and_a_second_run_changes_nothing(world, 
     assert world.sql("select count(*) from orders") == [(100,)]
     code, output, report = verb("restore", "restore_mode=in_place", target, "confirm=shop", **alone)
     assert (code, report["services"][0]["verdict"]) == (0, "passed"), output
+    assert any("level 3 by restore" in each["text"] for each in report["services"][0]["evidence"]), report["services"][
+        0
+    ]
     assert world.sql("select count(*) from orders") == [(200,)]
     assert [copy.newest.timeline for copy in world.maker().ask().repositories] == [2, 2]
     record = json.loads((world.state / "shop" / "promotion").read_text())

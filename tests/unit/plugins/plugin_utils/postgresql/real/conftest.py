@@ -127,7 +127,7 @@ class Server(FakeMember):
         assert self.run(f"systemctl stop {UNIT}").rc == 0
 
     @staticmethod
-    def until(condition, what: str, seconds: float = 15.0) -> None:
+    def until(condition, what: str, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
@@ -214,7 +214,7 @@ def bring_back(old: Server, new: Server):
     branch = new.steps.bring_to({"state": "settled", "synchronous": None})["branch"]
     upstream = {**new.member(), "replication_address": "127.0.0.1"}
     result = old.steps.bring_to(
-        {"state": "replica", "upstream": upstream, "timeout": 15.0, "clone": True, "history": branch}
+        {"state": "replica", "upstream": upstream, "timeout": 60.0, "clone": True, "history": branch}
     )
     old.until(lambda: old.see().receiving, "streaming")
     return result

@@ -38,7 +38,7 @@ def held(server, lease=MINE, seconds=60):
 
 
 def args(server, **more):
-    return {"member": server.member(), "timeout": 10.0, "proof_position": None, "proof_timeline": None, **more}
+    return {"member": server.member(), "timeout": 60.0, "proof_position": None, "proof_timeline": None, **more}
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def target(pair, place):
 
 def freeze(db1, db2):
     upstream = {**db2.member(), "replication_address": "127.0.0.1"}
-    return db1.steps.bring_to({"state": "stopped", "timeout": 10.0, "upstream": upstream})
+    return db1.steps.bring_to({"state": "stopped", "timeout": 60.0, "upstream": upstream})
 
 
 def is_replica(server):
@@ -122,7 +122,7 @@ def test_nothing_fires_once_the_lease_was_given_back(pair, place, target):
     with pytest.raises(MemberRefused):
         target.collect(args(db2), Lost)
     assert is_replica(db2)
-    assert db1.steps.bring_to({"state": "primary", "timeout": 10.0, "proof_position": None})["restarted"]
+    assert db1.steps.bring_to({"state": "primary", "timeout": 60.0, "proof_position": None})["restarted"]
 
 
 def test_a_proof_of_another_timeline_and_one_that_did_not_arrive_promote_nobody(pair, place, target):
@@ -143,8 +143,8 @@ def test_the_open_session_ends_by_itself_on_the_member_and_a_promotion_goes_on_w
     db1, db2 = pair
     held(db2)
     arming = Arming(place, steps(db2))
-    assert arming.arm(args(db2), lambda: None, Lost, seconds=1)["armed"] and sessions(db2) == 1
-    db2.until(lambda: sessions(db2) == 0, "the session has ended", 5)
+    assert arming.arm(args(db2), lambda: None, Lost, seconds=5)["armed"] and sessions(db2) == 1
+    db2.until(lambda: sessions(db2) == 0, "the session has ended")
     stopped = freeze(db1, db2)
     result = arming.collect(args(db2, proof_position=stopped["position"], proof_timeline=1), Lost)
     assert result["changed"] and not is_replica(db2)
@@ -201,7 +201,7 @@ def test_of_promotion_and_rollback_at_the_same_moment_never_both_win(pair, place
         time.sleep(chance.random() * 0.12 + slow * 0.15)
         said["released"] = db2.run(release_script(MINE)).stdout
         if db2.see().is_replica:
-            db1.steps.bring_to({"state": "primary", "timeout": 10.0, "proof_position": None})
+            db1.steps.bring_to({"state": "primary", "timeout": 60.0, "proof_position": None})
             said["rolled back"] = True
 
     sides = [threading.Thread(target=side) for side in (fire, roll_back)]

@@ -37,12 +37,12 @@ def test_a_replica_whose_replay_is_held_back_is_promoted_later_and_says_so_until
         reader.execute("select * from report")
         db1.sql("alter table report add column x int")
         upstream = {**db2.member(), "replication_address": "127.0.0.1"}
-        stopped = db1.steps.bring_to({"state": "stopped", "timeout": 10.0, "upstream": upstream})
+        stopped = db1.steps.bring_to({"state": "stopped", "timeout": 60.0, "upstream": upstream})
         with pytest.raises(MemberError):
-            promote(db2, proof_position=stopped["position"], proof_timeline=1)
+            promote(db2, timeout=10.0, proof_position=stopped["position"], proof_timeline=1)
         seen = db2.see()
         assert seen.is_replica and seen.engine["promoting"], "it looks like a replica, and is a primary in a moment"
-    db2.until(lambda: db2.see().is_primary, "promoted after all", 60)
+    db2.until(lambda: db2.see().is_primary, "promoted after all")
     assert not db2.see().engine["promoting"]
 
 
@@ -62,7 +62,7 @@ def test_what_was_never_sent_to_the_server_is_not_pending(pair):
 def test_a_replica_is_not_stopped_as_if_it_were_the_primary(pair):
     _db1, db2 = pair
     with pytest.raises(MemberError, match="not_a_primary"):
-        db2.steps.bring_to({"state": "stopped", "timeout": 10.0})
+        db2.steps.bring_to({"state": "stopped", "timeout": 60.0})
     seen = db2.see()
     assert seen.is_replica and seen.receiving
 
