@@ -1,11 +1,11 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Try the faults of the catalogue in the lab, and write build/faults.json; docs/faults.md only when asked to.
+"""Try the faults of the catalogue in the lab, and write build/faults.json; the page only when asked to.
 
     python -m tests.faults                        all faults and negative controls
     python -m tests.faults F01 F12                these
     python -m tests.faults --core                 the set that CI has time for
-    python -m tests.faults --page                 only the page, from what was kept
+    python -m tests.faults --page                 only docs/faults.md and results.json, from what was kept
 
 The exit code is 0 only where something was judged and nothing failed. The kill points (tests.faults.kill_points) and
 the random schedules (tests.faults.schedules) are programs of their own; `make faults` runs all three.
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """One run; the process's exit status: 1 where anything failed, and where nothing was tried and judged."""
     options = _options(arguments)
     if options.page:
-        page.write(results.read())
+        page.write(results.publish())
         return 0
     parts = {"faults": catalogue.read(), "controls": catalogue.read("controls")}
     chosen = _chosen(parts, options.names, options.core)
@@ -72,7 +72,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", help="faults by their ids; none: all")
     parser.add_argument("--core", action="store_true", help="the set that CI has time for")
-    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    parser.add_argument("--page", action="store_true", help="only write the page and results.json anew")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("FAULT_SEED") or DEFAULT_SEED))
     return parser.parse_args(arguments)
 

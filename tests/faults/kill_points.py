@@ -12,7 +12,6 @@ What an undisturbed run of the same procedure leaves is what one that was killed
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import shutil
 import sys
@@ -23,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import harness
 import topology
@@ -35,7 +35,6 @@ from tests.faults.oracles import by_chance, recap, unjudged, watching
 from tests.faults.points import PROCEDURES, SERVICES, Point, following, points_of, sampled
 
 KEPT = topology.CHECKOUT / "build" / "faults" / "kill_points"
-TRIED = "tried.json"
 ROWS = 5
 
 
@@ -115,8 +114,8 @@ def nothing_left(result: Result) -> list[str]:
 class Tries:
     """All points that are tried, kept as they end."""
 
-    def __init__(self, folder: Path, seed: int, earlier: Sequence[Tried], total: int | None = None) -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, seed: int, earlier: Sequence[Tried], total: int | None = None) -> None:
+        self.seed = seed
         #: how many there are; only a run of all of them knows
         self.total = total
         self._kept = {each.point: each for each in earlier}
@@ -143,12 +142,24 @@ class Tries:
             self._kept[tried.point] = tried
             print(told(tried), flush=True)
             every = list(self._kept.values())
-            text = json.dumps([asdict(each) for each in every], indent=1)
-            (self.folder / TRIED).write_text(text, encoding="utf-8")
             failed = [f"{each.point}, killed after {each.after}: {each.wrong[0][:300]}" for each in every if each.wrong]
             by_verb = Counter(each.point.split(":")[1] for each in every)
             commits = ", ".join(sorted({each.commit for each in every if each.commit}))
-            results.add_kill_points(len(every), failed, self.seed, by_verb=by_verb, commit=commits, of=self.total)
+            points = {each.point: _about(each) for each in every}
+            results.add_kill_points(
+                len(every), failed, self.seed, by_verb=by_verb, commit=commits, of=self.total, points=points
+            )
+
+
+def _about(tried: Tried) -> dict[str, Any]:
+    """What is kept of a point, beside its name."""
+    return {key: value for key, value in asdict(tried).items() if value and key != "point"}
+
+
+def known() -> list[Tried]:
+    """What came of points that were tried earlier."""
+    points = results.read().get("kill_points_about", {}).get("points", {})
+    return [Tried(**{"point": name, "after": "", "seconds": 0.0, **about}) for name, about in points.items()]
 
 
 def chosen(lanes: Lanes, count: int | None, seed: int) -> list[Point]:
@@ -177,14 +188,13 @@ def try_all(names: Sequence[str], count: int | None, seed: int, folder: Path) ->
     """
     points = [Point.read(name) for name in names]
     some = bool(points) or count is not None
-    earlier = json.loads((folder / TRIED).read_text(encoding="utf-8")) if some and (folder / TRIED).is_file() else []
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     lanes = Lanes(SERVICES, folder)
     if not points:
         points = chosen(lanes, count, seed)
         print(f"kill points: {len(points)}{'' if count is None else f', a sample with seed {seed}'}", flush=True)
-    tries = Tries(folder, seed, [Tried(**each) for each in earlier], None if some else len(points))
+    tries = Tries(seed, known() if some else [], None if some else len(points))
     of = {service: [point for point in points if point.service == service] for service in SERVICES}
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         for work in [pool.submit(tries.at, lanes, service, mine) for service, mine in of.items()]:

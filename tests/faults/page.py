@@ -1,6 +1,6 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""docs/faults.md, written from build/faults.json and the catalogue, and from nothing else."""
+"""docs/faults.md, written from what was kept (results.py) and the catalogue, and from nothing else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ every host, nothing is different |
 Each of these is shown to fire on a planted violation, for each service (`tests/faults/test_oracles.py`). One that saw
 nothing fails the fault: a server that never answered, a client that died, a member that was not heard for more than two
 seconds while another could take writes (it is tried once more, then it has failed). The page is generated from
-`build/faults.json`; each row names the commit that it was seen on, with a plus where files were not yet committed.
+`build/faults.json`, kept as `tests/faults/results.json`; each row names the commit that it was seen on, with a plus
+where files were not yet committed.
 
 {about}
 

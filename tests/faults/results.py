@@ -6,7 +6,8 @@
     results.add_kill_points(tried=61, failed=["failover after line 7: ..."], seed=7)
     results.add_schedules(tried=20, failed=[], seed=7)
 
-What was tried at an earlier commit stays until it is tried again, with its commit beside it.
+What was tried at an earlier commit stays until it is tried again, with its commit beside it: all of it takes hours, so
+what docs/faults.md shows is kept in tests/faults/results.json, and a new checkout goes on from there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from topology import CHECKOUT
 
 PATH = CHECKOUT / "build" / "faults.json"
+PUBLISHED = CHECKOUT / "tests" / "faults" / "results.json"
 RESULTS = ("passed", "refused_as_expected", "failed", "not_applicable")
 Entry = Mapping[str, Any]
 
@@ -35,13 +37,19 @@ def commit() -> str:
     return name.strip() + ("+" if changed.strip() else "")
 
 
-def read(path: Path = PATH) -> dict[str, Any]:
-    """What was kept so far."""
+def read(path: Path | None = None) -> dict[str, Any]:
+    """What was kept so far; in a checkout that has tried nothing yet, what was published."""
     empty: dict[str, Any] = {"faults": [], "controls": [], "kill_points": 0, "schedules": 0}
-    return {**empty, **json.loads(path.read_text(encoding="utf-8"))} if path.is_file() else empty
+    kept = path or (PATH if PATH.is_file() else PUBLISHED)
+    return {**empty, **json.loads(kept.read_text(encoding="utf-8"))} if kept.is_file() else empty
 
 
-def add_faults(entries: Sequence[Entry], seed: int, path: Path = PATH, part: str = "faults") -> dict[str, Any]:
+def publish() -> dict[str, Any]:
+    """Keep for the next checkout what was kept here; what that is."""
+    return write(read(), PUBLISHED)
+
+
+def add_faults(entries: Sequence[Entry], seed: int, path: Path | None = None, part: str = "faults") -> dict[str, Any]:
     """Keep what came of faults; an entry replaces the earlier one of its id. `part`: faults or controls."""
     for entry in entries:
         if entry["result"] not in RESULTS:
@@ -51,18 +59,22 @@ def add_faults(entries: Sequence[Entry], seed: int, path: Path = PATH, part: str
     return _write({**kept, part: [merged[name] for name in sorted(merged)]}, seed, path)
 
 
-def add_kill_points(tried: int, failed: Sequence[str], seed: int, path: Path = PATH, **detail: Any) -> dict[str, Any]:
+def add_kill_points(
+    tried: int, failed: Sequence[str], seed: int, path: Path | None = None, **detail: Any
+) -> dict[str, Any]:
     """Keep how many kill points were tried (`of` how many, as the last run of all knew), and what went wrong."""
     return _count("kill_points", tried, failed, seed, path, detail)
 
 
-def add_schedules(tried: int, failed: Sequence[str], seed: int, path: Path = PATH, **detail: Any) -> dict[str, Any]:
+def add_schedules(
+    tried: int, failed: Sequence[str], seed: int, path: Path | None = None, **detail: Any
+) -> dict[str, Any]:
     """Keep how many random schedules were run, and one line for each that went wrong, with its seed."""
     return _count("schedules", tried, failed, seed, path, detail)
 
 
 def _count(
-    what: str, tried: int, failed: Sequence[str], seed: int, path: Path, detail: Mapping[str, Any]
+    what: str, tried: int, failed: Sequence[str], seed: int, path: Path | None, detail: Mapping[str, Any]
 ) -> dict[str, Any]:
     kept = read(path)
     about = {"tried": tried, "failed": list(failed), "seed": seed, "commit": commit(), **detail}
@@ -79,9 +91,13 @@ def failures(results: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _write(results: dict[str, Any], seed: int, path: Path) -> dict[str, Any]:
-    """In one move: a run that is broken off leaves the last whole file."""
+def _write(results: dict[str, Any], seed: int, path: Path | None) -> dict[str, Any]:
     results |= {"commit": commit(), "seed": seed, "written": datetime.now(UTC).isoformat(timespec="seconds")}
+    return write(results, path or PATH)
+
+
+def write(results: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write them in one move: a run that is broken off leaves the last whole file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -169,6 +169,23 @@ def test_results_are_kept_by_id_and_failures_are_told(tmp_path: Path) -> None:
         results.add_faults([entry("F03", "good")], 1, path)
 
 
+def test_a_new_checkout_goes_on_from_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PATH", tmp_path / "faults.json")
+    monkeypatch.setattr(results, "PUBLISHED", tmp_path / "results.json")
+    assert results.read()["faults"] == []
+    results.add_faults([entry("F01", "passed")], 1)
+    results.publish()
+    results.PATH.unlink()
+    results.add_faults([entry("F02", "passed")], 1)
+    assert [one["id"] for one in results.read()["faults"]] == ["F01", "F02"]
+    assert [one["id"] for one in results.read(results.PUBLISHED)["faults"]] == ["F01"]
+
+
+def test_the_page_is_that_of_what_was_published() -> None:
+    text = page.render(results.read(results.PUBLISHED), catalogue.read(), catalogue.read("controls"))
+    assert page.PAGE.read_text(encoding="utf-8") == text, "python -m tests.faults --page"
+
+
 def test_the_page_tells_every_fault_also_those_that_were_not_tried() -> None:
     faults = catalogue.read()
     kept = {"faults": [entry("F01", "passed"), entry("F02", "failed", "a | b\nc")], "controls": [], "seed": 7}

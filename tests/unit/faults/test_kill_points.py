@@ -57,7 +57,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(Try, "__call__", call)
     monkeypatch.setattr(harness, "lab", lambda *_words: "")
     monkeypatch.setattr(kill_points, "KEPT", tmp_path / "points")
-    monkeypatch.setattr(results.add_kill_points, "__defaults__", (tmp_path / "faults.json",))
+    monkeypatch.setattr(results, "PATH", tmp_path / "faults.json")
+    monkeypatch.setattr(results, "PUBLISHED", tmp_path / "published.json")
     return tmp_path / "points"
 
 
@@ -73,6 +74,16 @@ def test_points_that_are_named_are_added_to_those_before(folder: Path) -> None:
     kill_points.try_all(["payments-db:rejoin:1", "accounts-db:failover:2"], None, 7, folder)
     kill_points.try_all(["payments-db:rejoin:1", "payments-db:rejoin:3"], None, 7, folder)
     assert json.loads((folder.parent / "faults.json").read_text())["kill_points"] == 3
+
+
+def test_a_point_that_was_wrong_stays_wrong_until_it_is_tried_again(folder: Path) -> None:
+    kill_points.try_all(["accounts-db:failover:2"], None, 7, folder)
+    results.publish()
+    results.PATH.unlink()
+    kill_points.try_all(["payments-db:rejoin:1"], None, 7, folder)
+    kept = json.loads((folder.parent / "faults.json").read_text())
+    assert kept["kill_points_about"]["failed"] == ["accounts-db:failover:2, killed after claim done: a lease is left"]
+    assert sorted(kept["kill_points_about"]["points"]) == ["accounts-db:failover:2", "payments-db:rejoin:1"]
 
 
 def test_a_sample_is_added_to_those_before_and_all_points_begin_anew(
