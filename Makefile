@@ -97,7 +97,7 @@ test: $(DEV) collection  ## everything, with the time of each (STAGES="lint unit
 	python tests/tools/stages.py $(STAGES)
 
 unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
-	python -m pytest $(AT_ONCE) $(PYTEST_ARGS)
+	tests/tools/unit build/cache/unit $(AT_ONCE) $(PYTEST_ARGS)
 
 unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
 	tests/tools/oldest .venv-oldest 3.11 $(AT_ONCE) $(PYTEST_ARGS)

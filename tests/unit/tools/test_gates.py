@@ -122,7 +122,7 @@ def test_a_test_run_has_every_stage() -> None:
         ("docs", "tests/tools/docs_build build/docs"),
         ("sanity", "python tests/tools/sanity.py $(COPY)"),
         ("importer", "tests/tools/importer .venv-importer build/dist"),
-        ("unit", "python -m pytest $(AT_ONCE) $(PYTEST_ARGS)"),
+        ("unit", "tests/tools/unit build/cache/unit $(AT_ONCE) $(PYTEST_ARGS)"),
         ("unit-oldest", "tests/tools/oldest .venv-oldest 3.11 $(AT_ONCE) $(PYTEST_ARGS)"),
         ("molecule", "python tests/tools/scenarios.py $(SCENARIOS)"),
         ("verbs", "python -m pytest -p no:cacheprovider tests/lab/verbs $(PYTEST_ARGS)"),

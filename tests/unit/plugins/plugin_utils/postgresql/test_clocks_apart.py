@@ -1,0 +1,197 @@
+# Copyright: the continuity.dr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Machines whose clocks differ: from a server's answer to the decision, no wrong clock makes a possible loss smaller.
+
+A commit has the time of its primary's clock, and the primary is dead. Whoever asks how old it is has two clocks left:
+the replica's, in its answer, and the controller's.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import loss
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.decide import decide
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
+    Decision,
+    EndpointView,
+    LastSeen,
+    Observation,
+    Request,
+    Service,
+)
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
+
+#: The true time of the decision. The member was asked a moment before it, and looked at its clock between the two.
+NOW = 1_000_000.0
+ASKED, LOOKED = NOW - 3.0, NOW - 2.0
+RPO = 300.0
+DEAD = Observation("db1", "dc1", reachable=True, running=False, role="none", writable=False, address="198.51.100.11")
+
+
+@pytest.fixture
+def held(server):
+    """`held(400.0, member=-150.0)`: what db2 is seen to hold 400 s after the last commit, its clock 150 s behind."""
+    return lambda age, **clocks: seen(server("replica"), age, **clocks)
+
+
+def seen(
+    server: dict[str, Any], age: float, *, member: float = 0.0, primary: float = 0.0, controller: float = 0.0
+) -> Observation:
+    """The commit was made `age` before the decision; each clock is ahead of the true time by so many seconds."""
+    said = {**server, "receiver": None, "now": LOOKED + member, "last_commit": NOW - age + primary}
+    return read_by(said, controller)
+
+
+def read_by(server: dict[str, Any], controller: float = 0.0) -> Observation:
+    answer = Answer(server, True, False, "active", 0, None, {}, False, False, "", {})
+    observed = read.observation("db2", "dc2", "203.0.113.11", answer)
+    return dataclasses.replace(observed, asked=ASKED + controller)  # as the action does
+
+
+def failover(target: Observation, controller: float = 0.0, sight: LastSeen | None = None, **asked: Any) -> Decision:
+    request = Request("failover", "run-1", NOW + controller, target_site="dc2", **asked)
+    return decide(view(target, sight), request)
+
+
+def view(target: Observation, sight: LastSeen | None = None) -> View:
+    dead = dataclasses.replace(DEAD, system_id=target.system_id, timeline=target.timeline)
+    endpoint = EndpointView("shop.example.", reachable=True, values=("198.51.100.11",))
+    service = Service("shop", RPO, {"db1": "dc1", "db2": "dc2"}, "dc1", ("shop.example.",))
+    return View(service, {"db1": dead, "db2": target}, (endpoint,), sight)
+
+
+def bound(target: Observation, controller: float = 0.0, sight: LastSeen | None = None, **asked: Any) -> loss.Bound:
+    request = Request("failover", "run-1", NOW + controller, target_site="dc2", **asked)
+    return loss.bound(view(target, sight), request, target)
+
+
+def refused(decision: Decision) -> list[tuple[str, str]]:
+    return [(refusal.rule, refusal.measured) for refusal in decision.refusals]
+
+
+@pytest.mark.parametrize(
+    ("member", "measured"), [(0.0, "401.0 s"), (-150.0, "400.0 s"), (-399.0, "400.0 s"), (150.0, "551.0 s")]
+)
+def test_a_loss_over_the_rpo_is_refused_whatever_the_clock_of_the_replica_says(held, member, measured):
+    """With its clock 150 s behind the replica tells 248 s of itself, and loses 400."""
+    assert held(400.0, member=-150.0).lag_seconds == 248.0 < RPO
+    assert refused(failover(held(400.0, member=member))) == [("lag_over_rpo", measured)]
+
+
+def test_a_loss_within_the_rpo_is_let_through_by_right_clocks_and_by_a_replica_that_is_behind(held):
+    for member in (0.0, -0.5, -150.0):
+        decision = failover(held(200.0, member=member))
+        assert not decision.refusals and "promote" in {step.name for step in decision.steps}
+    # Of a clock ahead it may be that the primary had the same: then 351 s are lost
+    assert refused(failover(held(200.0, member=150.0))) == [("lag_over_rpo", "351.0 s")]
+
+
+def test_an_accepted_loss_is_compared_with_the_corrected_one(held):
+    behind = held(400.0, member=-150.0)
+    assert refused(failover(behind, accept_data_loss_seconds=399.0, reason="x")) == [("lag_over_rpo", "400.0 s")]
+    assert not failover(behind, accept_data_loss_seconds=400.0, reason="x").refusals
+
+
+@pytest.mark.parametrize(
+    "clocks", [{"member": -600.0}, {"primary": 600.0}, {"controller": -600.0}, {"member": 600.0, "primary": 600.0}]
+)
+def test_a_commit_that_lies_in_the_future_by_either_clock_has_no_age(held, clocks):
+    target, controller = held(30.0, **clocks), clocks.get("controller", 0.0)
+    assert refused(failover(target, controller)) == [("lag_unknown", "unknown")]
+    assert bound(target, controller).source == "the newest replayed commit lies in the future, so two clocks differ"
+
+
+def test_a_clock_that_is_kept_right_may_be_off_by_a_moment(held):
+    assert bound(held(0.5, member=-0.9)).seconds is not None
+    assert bound(held(0.0, controller=-loss.CLOCK_STEP_SECONDS), -loss.CLOCK_STEP_SECONDS).seconds is not None
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        (-150.0, "; db2's clock is 149 s behind this controller's, and the later one counts"),
+        (150.0, "; db2's clock is 148 s ahead of this controller's, and the later one counts"),
+        (0.0, ""),
+        (-1.9, ""),
+        (2.9, ""),
+    ],
+)
+def test_the_line_for_people_tells_a_difference_of_clocks_that_is_certain(held, member, said):
+    """The member looked somewhere between the question and the decision: only what is outside of both is certain."""
+    target = held(400.0, member=member)
+    assert bound(target).source == f"the age of the newest replayed commit{said}"
+    (line,) = [line for line in failover(target).evidence if line.startswith("possible loss")]
+    assert line == f"possible loss: at most {bound(target).seconds:.1f} s ({'from ' + bound(target).source})"
+
+
+@pytest.mark.parametrize("member", [-600.0, 0.0, 600.0])
+def test_the_age_of_the_last_word_from_upstream_is_one_clocks_and_any_clock_tells_it(server, member):
+    """Everything announced is held: the time of the last message and the time now are both the replica's."""
+    said = server("replica", now=LOOKED + member, last_commit=NOW - 900.0)
+    said["receiver"]["last_message"] = LOOKED + member - 0.5
+    target = read_by(said)
+    assert (target.lag_seconds, target.committed) == (0.5, None)
+    assert bound(target) == loss.Bound(3.5, "the age of the newest replayed commit"), "and 3 s since it was asked"
+
+
+def test_what_was_seen_ages_until_the_decision(held):
+    """A fence may have been asked meanwhile: who still served wrote on."""
+    target = held(100.0)
+    for later in (0.0, 60.0):
+        request = Request("failover", "run-1", NOW + later, target_site="dc2")
+        assert loss.bound(view(target), request, target).seconds == 101.0 + later
+        told = dataclasses.replace(request, outage_started=NOW - 40.0)
+        assert loss.bound(view(target), told, target).seconds == 61.0, "what counts from a time does not grow"
+
+
+def test_when_the_outage_began_is_believed_only_where_no_clock_says_that_the_service_still_served(held):
+    """A replica whose clock is ahead makes a fresh commit look older than an outage that was told too early."""
+    told = {"outage_started": NOW - 620.0}
+    found = bound(held(40.0, member=600.0), **told)
+    assert found.seconds == 641.0 and "outage_started does not count" in found.source, "not 21 s"
+    assert bound(held(700.0), **told).seconds == 81.0
+    behind = bound(held(700.0, member=-150.0), **told)
+    assert behind.seconds == 700.0 and "outage_started does not count" in behind.source
+
+
+def test_the_last_sight_of_the_primary_needs_no_clock_of_a_member(held):
+    sight = LastSeen(NOW - 9.0, "db1", 4096, {"db2": "async"}, 1)
+    for member in (-600.0, -150.0, 0.0, 150.0):
+        assert bound(held(400.0, member=member), sight=sight).seconds == 9.0
+
+
+def test_assess_does_not_tell_a_smaller_loss_either(held):
+    primary = Observation("db1", "dc1", position=4196, followers={"db2": "async"})
+    assert "100 bytes, 398.0 s (db2 is async)" in loss.describe_now(primary, held(400.0))
+    assert "100 bytes, 397.0 s (db2 is async)" in loss.describe_now(primary, held(400.0, member=-150.0))
+    assert "100 bytes, 548.0 s (db2 is async)" in loss.describe_now(primary, held(400.0, member=150.0))
+
+
+OFF = st.integers(-2000, 2000).map(float)
+
+
+@given(st.integers(3, 1000).map(float), OFF, OFF, st.booleans())
+def test_no_wrong_clock_makes_a_loss_look_smaller_while_another_one_agrees_with_the_primarys(
+    age: float, one: float, other: float, with_member: bool
+) -> None:
+    """Whatever the clocks are: the primary's may be the replica's or the controller's, and nobody knows which."""
+    clocks = {"primary": one, "member": one if with_member else other, "controller": other if with_member else one}
+    found = bound(seen(copy.deepcopy(REPLICA), age, **clocks), clocks["controller"]).seconds
+    assert found is None or found >= age
+
+
+@given(st.integers(3, 1000).map(float), OFF)
+def test_right_clocks_tell_the_loss_and_what_it_took_to_ask(age: float, all_of_them: float) -> None:
+    """One that differs from the true time is right as long as all are: only differences count."""
+    target = seen(copy.deepcopy(REPLICA), age, member=all_of_them, primary=all_of_them, controller=all_of_them)
+    found = bound(target, all_of_them)
+    assert found.seconds == age + (LOOKED - ASKED) and "clock" not in found.source
