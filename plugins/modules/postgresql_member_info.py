@@ -92,6 +92,14 @@ observed:
       description:
         - Age in seconds of the last word from upstream where everything announced is held, else of the newest commit
           held; null of a primary.
+        - By this member's clock. Where that is behind the primary's, the age of a commit is too small; therefore
+          RV(observed.committed).
+      returned: always
+      type: float
+    committed:
+      description:
+        - The time of the commit whose age RV(observed.lag_seconds) is, in seconds since 1970 by the clock of the
+          primary that made it; null where it is no commit's age. A failover judges it by the controller's clock too.
       returned: always
       type: float
     upstream:

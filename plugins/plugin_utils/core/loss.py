@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import QUORUM, SYNCHRONOUS, View, attached_as
 
-#: A clock that is kept right may be set back by less than this. A sight that lies further ahead is of no known time.
+#: A clock that is kept right may be set back by less than this. What lies further ahead is of no known time.
 CLOCK_STEP_SECONDS = 1.0
 
 
@@ -29,31 +29,65 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     """The smallest bound that anything proves.
 
     The last sight of the old primary counts from its time when the target has everything that was there then;
-    the age of the target's newest commit overstates on an idle service but never understates.
+    the age of the target's newest commit overstates on an idle service, and understates only where the clock of the
+    primary that made it was ahead of the target's and of this controller's.
     """
     seen = _sight(view, request, target)
     if was_synchronous(view, request, target):
         return Bound(0.0, "the last sight of the primary: synchronous", seen)
-    moment, why_now = _moment(request, seen, target)
+    ages = _ages(request, target)
+    moment, why_now = _moment(request, seen, ages)
     bounds: list[Bound] = []
     dated = seen if seen and seen.time <= request.now else None  # of one from the future nobody knows how old it is
     if dated and dated.position is not None and target.position is not None and target.position >= dated.position:
         bounds.append(Bound(max(0.0, moment - dated.time), f"the last sight of the primary{why_now}", dated))
-    if target.lag_seconds is not None:
+    if ages is not None:
         since = max(0.0, request.now - moment)
-        bounds.append(Bound(max(0.0, target.lag_seconds - since), f"the age of the newest replayed commit{why_now}"))
+        source = f"the age of the newest replayed commit{_clocks(request, target)}{why_now}"
+        bounds.append(Bound(max(0.0, max(ages) - since), source))
     known = [b for b in bounds if b.seconds is not None]
-    return (
-        min(known, key=lambda b: b.seconds or 0.0) if known else Bound(None, "neither a record nor a replayed commit")
-    )
+    if known:
+        return min(known, key=lambda b: b.seconds or 0.0)
+    if target.committed is not None:
+        return Bound(None, "the newest replayed commit lies in the future, so two clocks differ")
+    return Bound(None, "neither a record nor a replayed commit")
 
 
-def _moment(request: Request, seen: LastSeen | None, target: Observation) -> tuple[float, str]:
+def _ages(request: Request, target: Observation) -> tuple[float, ...] | None:
+    """How old the newest thing is that the target holds, by each clock that could tell; None: not known.
+
+    A commit has the time of a primary that nobody can ask any more. To a member whose clock is behind that one's it
+    looks younger than it is, and nothing in its answer shows it. This controller's clock is the second witness. Which
+    of the two agrees with the primary's nobody knows, so the older age bounds the loss, and a commit that lies in the
+    future by either has none. All are of the moment of the decision: since the member was asked they have grown.
+    """
+    if target.lag_seconds is None:
+        return None
+    there = target.lag_seconds + (0.0 if target.asked is None else max(0.0, request.now - target.asked))
+    if target.committed is None:
+        return (there,)
+    here = request.now - target.committed
+    return None if here < -CLOCK_STEP_SECONDS else (there, max(0.0, here))
+
+
+def _clocks(request: Request, target: Observation) -> str:
+    """That the target's clock is not this controller's, by as much as the time of its answer leaves no doubt of."""
+    if target.committed is None or target.asked is None:
+        return ""
+    own = target.committed + (target.lag_seconds or 0.0)
+    behind, ahead = target.asked - own, own - request.now
+    if max(behind, ahead) <= CLOCK_STEP_SECONDS:
+        return ""
+    differs = f"{behind:.0f} s behind" if behind > 0 else f"{ahead:.0f} s ahead of"
+    return f"; {target.member}'s clock is {differs} this controller's, and the later one counts"
+
+
+def _moment(request: Request, seen: LastSeen | None, ages: tuple[float, ...] | None) -> tuple[float, str]:
     """When the outage began, at the latest; with the reason where what was told cannot be so."""
     told, now = request.outage_started, request.now
     if told is None:
         return now, ""
-    committed = None if target.lag_seconds is None else now - target.lag_seconds
+    committed = None if ages is None else now - min(ages)  # that it served later is told by either clock
     later = [time for time in (seen.time if seen else None, committed) if time is not None and time > told + 1.0]
     if not later:
         return told, ""
@@ -133,7 +167,10 @@ def describe_now(primary: Observation, target: Observation) -> str:
     if mode in SYNCHRONOUS:
         return f"a failover now would lose nothing: {target.member} is {mode}"
     behind = None if primary.position is None or target.position is None else max(0, primary.position - target.position)
-    lag = "unknown" if target.lag_seconds is None else f"{target.lag_seconds:.1f} s"
+    age = target.lag_seconds
+    if age is not None and target.committed is not None and target.asked is not None:
+        age = max(age, target.asked - target.committed)  # its own clock may be behind
+    lag = "unknown" if age is None else f"{age:.1f} s"
     return (
         f"a failover now could lose: {'unknown' if behind is None else behind} bytes, {lag} ({target.member} is {mode})"
     )

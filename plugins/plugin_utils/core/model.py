@@ -119,6 +119,8 @@ class Observation:
     position: int | None = None
     lag_bytes: int | None = None
     lag_seconds: float | None = None
+    #: the commit whose age `lag_seconds` is: its time by the clock of the primary that made it. None: it is no such age
+    committed: float | None = None
     upstream: str | None = None
     last_contact: float | None = None
     system_id: str | None = None

@@ -44,6 +44,7 @@ def observation(
     server = answer.server
     recovery = bool(server["recovery"])
     receiver = server.get("receiver") or {}
+    lag_seconds, committed = _newest(server, receiver)
     return Observation(
         member=member,
         site=site,
@@ -54,7 +55,8 @@ def observation(
         writable=not recovery and not server["read_only"],
         position=_position(server),
         lag_bytes=_lag_bytes(server, receiver),
-        lag_seconds=_lag_seconds(server, receiver),
+        lag_seconds=lag_seconds,
+        committed=committed,
         upstream=f"{receiver['host']}:{receiver['port']}" if receiver.get("host") else None,
         last_contact=receiver.get("last_message"),
         system_id=server["system_id"],
@@ -156,19 +158,20 @@ def _lag_bytes(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> int | 
     return max(0, int(receiver["latest_end"]) - position)
 
 
-def _lag_seconds(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> float | None:
-    """How old the newest thing is that the upstream is known to have said; an upper bound of what is missing.
+def _newest(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """How old the newest thing is that the upstream is known to have said, and the commit that it is, if it is one.
 
-    With everything held that was announced, it is the age of the last word from upstream: a link that drops
-    packets looks like an idle one. Else it is the age of the newest commit, and an idle service ages although
+    With everything held that was announced, it is the last word from upstream: a link that drops packets looks like an
+    idle one. Its age is one clock's, this member's. Else it is the newest commit, and an idle service ages although
     nothing is missing. A commit has the time of the primary's clock: one from the future tells that the two clocks
-    differ, and no age.
+    differ, and no age. One from the past tells nothing of them, so whoever bounds a loss needs its time, too.
     """
     if not server["recovery"]:
-        return None
+        return None, None
     if _lag_bytes(server, receiver) == 0 and receiver.get("last_message") is not None:
-        return max(0.0, float(server["now"]) - float(receiver["last_message"]))
+        return max(0.0, float(server["now"]) - float(receiver["last_message"])), None
     if server["last_commit"] is None:
-        return None
-    age = float(server["now"]) - float(server["last_commit"])
-    return None if age < -CLOCKS_DIFFER_SECONDS else max(0.0, age)
+        return None, None
+    committed = float(server["last_commit"])
+    age = float(server["now"]) - committed
+    return None if age < -CLOCKS_DIFFER_SECONDS else max(0.0, age), committed

@@ -62,6 +62,19 @@ def test_lag_in_seconds_is_the_age_of_the_newest_thing_known_and_never_less(serv
     assert judged(server("primary")).lag_seconds is None
 
 
+def test_the_time_of_a_commit_is_kept_where_its_age_is_the_lag_and_only_there(server):
+    """It is another clock's than the age: who bounds a loss compares it with a third one."""
+    silent = server("replica")["receiver"]
+    assert judged(server("replica", received=4000, replayed=4000)).committed == 990.0
+    assert judged(server("replica", receiver=None)).committed == 990.0
+    assert judged(server("replica", receiver={**silent, "last_message": None})).committed == 990.0
+    future = judged(server("replica", receiver=None, last_commit=1002.0))
+    assert (future.lag_seconds, future.committed) == (None, 1002.0)
+    assert judged(server("replica")).committed is None, "the lag is the age of the last word from upstream"
+    assert judged(server("replica", receiver=None, last_commit=None)).committed is None
+    assert judged(server("primary")).committed is None
+
+
 def test_a_replica_without_a_live_upstream_says_that_it_receives_nothing(server):
     lonely = judged(server("replica", receiver=None))
     assert (lonely.receiving, lonely.upstream, lonely.last_contact) == (False, None, None)
