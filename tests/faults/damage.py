@@ -8,6 +8,7 @@ They are those of tests/lab/faults: a fault file tells a drill what it did, a sc
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Container, Iterable
 
 import harness
 import topology
@@ -73,6 +74,14 @@ def inject(name: str, where: str, service: str) -> bool:
     return True
 
 
+def superseded(service: str, members: Iterable[str] = MEMBERS) -> list[str]:
+    """The members that have no power while another one takes writes: a fence, or their death, was followed by a
+    promotion. Who switches one on by hand starts a second primary (docs/fencing.md): rejoin does it."""
+    cluster = next(one for one in topology.CLUSTERS if one.service == service)
+    serving = harness.writable(cluster.ports, cluster.database)
+    return [member for member in members if state(member) in ("exited", "dead") and set(serving) - {member}]
+
+
 def heal(name: str, where: str, service: str) -> bool:
     """Take a fault back; True also where it was not there. A crashed server is started, unless it was fenced."""
     if name == "link_cut":
@@ -88,16 +97,29 @@ def heal(name: str, where: str, service: str) -> bool:
     return True
 
 
-def heal_all(service: str) -> None:
-    """Every machine runs and answers, every packet passes, every name server serves, every server that may runs."""
+def heal_all(service: str, replicas: Container[str] = ()) -> None:
+    """Every machine runs and answers, every packet passes, every name server serves, every server that may runs.
+
+    But for members that lost their power as a primary, and are `superseded`; `replicas` did not.
+    """
     for machine in (*MEMBERS, *NAME_SERVERS):
-        _awake(machine)
-    for machine in (*CUT["dc1"], *CUT["dc2"]):
-        _link(machine, "--delete")
+        if state(machine) == "paused":
+            _awake(machine)
     for server in NAME_SERVERS:
+        _awake(server)
         harness.inside(server, f"systemctl start {_name_server(server)}")
+    for machine in (*CUT["dc1"], *CUT["dc2"]):
+        if state(machine) == "running":
+            _link(machine, "--delete")
+    for member in MEMBERS:  # who runs first: whether it serves decides what may be switched on
+        if state(member) == "running":
+            _start(member, _unit(service))
+    left = [member for member in superseded(service) if member not in replicas]
     for member in MEMBERS:
-        _start(member, _unit(service))
+        if state(member) != "running" and member not in left:
+            _awake(member)
+            _link(member, "--delete")
+            _start(member, _unit(service))
 
 
 def reset() -> None:

@@ -142,12 +142,14 @@ class Stage:
         self.there = damage.Roles(plan.service)
         self.fenced = with_device(watch.place)
         self.operator = Operator(plan.service, self.run)
+        #: members that lost their power as a replica: these may be switched on by hand
+        self.replicas: set[str] = set()
 
     def play(self) -> None:
         """The events, the healing, the operator, the end."""
         for event in self.plan.events:
             self._event(event)
-        damage.heal_all(self.plan.service)
+        self.heal_all()
         self.operator.mend()
         self.watch.wait_rows(5)
         self.ran.wrong += self.operator.left()
@@ -157,6 +159,10 @@ class Stage:
         wrong = [*([f"it ended with {last.rc}"] if last.rc else []), *differs(last, again, 0)]
         if wrong:
             self.ran.wrong.append(f"the last verb once more: {'; '.join(wrong)}\n{again.output}")
+
+    def heal_all(self) -> None:
+        """Everything runs again but for what only rejoin may switch on."""
+        damage.heal_all(self.plan.service, self.replicas)
 
     def run(self, verb: str, *inputs: str) -> Result:
         """A verb, whole."""
@@ -174,7 +180,12 @@ class Stage:
             else:
                 self.run(event.name, *inputs)
             return
+        if event.kind == "heal" and {where} & {*damage.superseded(self.plan.service)} - self.replicas:
+            self.ran.done.append(f"heal {event.name} {where}: left to rejoin")
+            return
         happened = (damage.inject if event.kind == "fault" else damage.heal)(event.name, where, self.plan.service)
+        if happened and (event.kind, event.name, event.where) == ("fault", "member_killed", "replica"):
+            self.replicas.add(where)
         self.ran.done.append(f"{event.kind} {event.name} {where}{'' if happened else ': there was nothing to break'}")
 
     def _cut(self, event: Event, *inputs: str) -> None:
@@ -221,7 +232,7 @@ def carry_out(plan: Schedule, folder: Path) -> Ran:
             try:
                 stage.play()
             finally:
-                damage.heal_all(plan.service)
+                stage.heal_all()
     except Exception as error:  # also a command that hung: not passed, and the next schedule is carried out
         ran.wrong.append(f"{type(error).__name__}: {error}")
     if watch is not None:

@@ -42,13 +42,19 @@ def redundancy(view: View, request: Request, target: Observation | None, steps: 
     back = step_members(steps, "rejoin")
     off = step_members(steps, "release")
     missing = [other for other in view.not_following(target) if other.member not in back]
-    silent = [other.member for other in missing if not other.reachable and other.member not in off]
+    away = [other for other in missing if not other.reachable and other.member not in off]
+    fenced = step_members(steps, "fence")
+    powerless = [o.member for o in away if fencing.switched_off(view, o, will_be=o.member in fenced)]
+    silent = [other.member for other in away if other.member not in powerless]
     now = {name: " (cannot be reached)" for name in silent} | {name: " (switched on, held down)" for name in off}
+    now |= {name: " (powered off)" for name in powerless}
     names = [other.member + now.get(other.member, "") for other in missing]
     said = [f"not following: {', '.join(names)}; next: run rejoin"] if names else []
     if silent:
         said = [f"{said[0]} when it can be reached"]
-    held_down = {*back, *step_members(steps, "fence")}
+    if powerless:
+        said += [f"do not switch {', '.join(powerless)} on by hand, whose database could start as a second primary"]
+    held_down = {*back, *fenced}
     loose = [other.member for other in released_by_hand(view, target) if other.member not in held_down]
     if loose and target.is_primary:
         said += [f"not fenced: {', '.join(loose)}, whose next start would be a second primary"]

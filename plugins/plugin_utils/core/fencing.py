@@ -17,6 +17,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 
 #: The rule that an operator's word may stand in for.
 UNFENCED = "old_primary_unfenced"
+#: Of a machine that does not answer only a device proves this much, by its power.
+POWER = 3
 #: How long a refused run may be named in a confirmation: a line from yesterday's history is no word about today.
 CONFIRMED_WITHIN_SECONDS = 3600.0
 _TIMED_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
@@ -65,9 +67,10 @@ def releasable(view: View, other: Observation) -> tuple[str, ...]:
     return tuple(sorted(order, key=lambda name: name not in off))
 
 
-def switched_off(view: View, other: Observation) -> bool:
-    """A device that answers says that the member has no power."""
-    return not other.reachable and any(e.state == "off" for e in view.evidence.get(other.member, ()))
+def switched_off(view: View, other: Observation, will_be: bool = False) -> bool:
+    """A device that answers says that the member has no power; where it `will_be`, that it can take it away."""
+    said = view.evidence.get(other.member, ())
+    return not other.reachable and any(e.state == "off" or (will_be and e.answers and e.gives == POWER) for e in said)
 
 
 def confirmed(request: Request) -> bool:

@@ -39,6 +39,7 @@ class World:
     seen: dict[str, Any] = field(default_factory=lambda: dict(JUDGED))
     timeline: int = 3
     plans: set[str] = field(default_factory=set)
+    superseded: list[str] = field(default_factory=list)
 
     def run_verb(self, verb: str, *words: str, plan: Path, **_more: Any) -> Result:
         self.plans.add(plan.read_text(encoding="utf-8"))
@@ -78,7 +79,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(damage.Roles, "timeline", lambda _self: made.timeline)
     for name in ("inject", "heal"):
         monkeypatch.setattr(damage, name, lambda *words, name=name: made.said.append(f"{name} {words[0]}") or True)
-    monkeypatch.setattr(damage, "heal_all", lambda _service: made.said.append("heal all"))
+    monkeypatch.setattr(damage, "heal_all", lambda _service, _replicas: made.said.append("heal all"))
+    monkeypatch.setattr(damage, "superseded", lambda _service: made.superseded)
     monkeypatch.setattr(damage, "reset", lambda: made.said.append("reset"))
     return made
 
@@ -95,6 +97,15 @@ def test_faults_and_verbs_come_in_their_order_and_then_everything_is_healed(worl
     assert world.said[: len(begin)] == begin
     assert world.said[len(begin) :] == ["heal all", "assess", "rejoin", "rejoin", "heal all"]
     assert ran.promotions == 2
+
+
+def test_a_machine_that_another_one_serves_for_is_left_to_rejoin(world: World, tmp_path: Path) -> None:
+    world.superseded = ["primary", "replica"]
+    events = [Event(kind, "member_killed", where) for where in ("primary", "replica") for kind in ("fault", "heal")]
+    ran = carry_out(plan(*events), tmp_path)
+    assert "heal member_killed primary: left to rejoin" in ran.done, "its database would start as a second primary"
+    assert "heal member_killed replica" in ran.done
+    assert world.said.count("heal member_killed") == 1
 
 
 def test_every_verb_of_a_schedule_has_a_plan_with_a_fence_device(world: World, tmp_path: Path) -> None:

@@ -93,6 +93,28 @@ def test_a_dead_primary_was_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     assert [roles.resolved("primary"), roles.resolved("primary")] == ["db2", "db2"]
 
 
+@pytest.mark.parametrize(
+    ("writable", "how", "replicas", "booted"),
+    [
+        (["db2"], "exited", (), False),
+        (["db2"], "exited", ("db1",), True),
+        (["db2"], "running", (), False),
+        ([], "exited", (), True),
+    ],
+)
+def test_a_machine_without_power_is_switched_on_where_it_is_no_second_primary(
+    monkeypatch: pytest.MonkeyPatch, writable: list[str], how: str, replicas: tuple[str, ...], booted: bool
+) -> None:
+    there = {"db1": how}
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(damage.harness, "writable", lambda *_where: writable)
+    monkeypatch.setattr(damage.harness, "inside", lambda *_words, **_how: "running")
+    monkeypatch.setattr(damage, "state", lambda machine: there.get(machine, "running"))
+    monkeypatch.setattr(damage, "_docker", lambda *words: commands.append(words) or "")
+    damage.heal_all("payments-db", replicas)
+    assert commands == ([("start", "db1")] if booted else [])
+
+
 def said(*rules: str, evidence: tuple[str, ...] = (), redundancy: str = "") -> dict[str, Any]:
     measured = {"claim_held": "run-a by me@here", "lease_held": "run-a by me@here on db1"}
     refusals = [{"rule": rule, "measured": measured.get(rule, "none")} for rule in rules]

@@ -320,8 +320,8 @@ def test_no_secret_and_no_line_break_is_told(begun):
 
 
 def test_telling_costs_about_a_millisecond_a_step(begun, monkeypatch):
-    """Over a journal as a drill leaves it: 0.5 ms, the bound is for a slower machine. Processor time, and the quickest of
-    many, so that a busy one does not count."""
+    """Over a journal as a drill leaves it: 0.5 ms; the bound is for a slower machine. Processor time, and the quickest
+    of many, so that a busy one does not count."""
     for number in range(60):
         data = {"stage": "failover", "member": "db1", "name": "a.", "filling": "x" * 500}
         step = ("lease", "claim", "verify", "point", "promote", "decide")[number % 6]

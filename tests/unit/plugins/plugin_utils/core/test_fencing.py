@@ -54,6 +54,20 @@ def test_a_device_that_answers_fences_the_silent_primary_before_the_promotion() 
 
 
 @pytest.mark.parametrize(
+    ("said", "how"),
+    [
+        (ON, "not following: db1 (powered off); next: run rejoin; do not switch db1 on by hand"),
+        (OFF, "not following: db1 (powered off); next: run rejoin; do not switch db1 on by hand"),
+        (WEAK, "not following: db1 (cannot be reached); next: run rejoin when it can be reached"),
+    ],
+)
+def test_nobody_is_told_to_bring_back_by_hand_what_would_be_a_second_primary(said: Evidence, how: str) -> None:
+    decision = decide(view(said, fences=("fence_agent", "fence_network")), ask())
+    assert not decision.refused and decision.redundancy.startswith(how)
+    assert ("by hand" in decision.redundancy) == (said is not WEAK)
+
+
+@pytest.mark.parametrize(
     ("said", "fences", "min_level", "measured"),
     [
         ((), ("fence_systemd",), 2, "fence_systemd: works only on a machine that can be reached"),
