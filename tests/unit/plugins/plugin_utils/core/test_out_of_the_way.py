@@ -47,6 +47,8 @@ def decided(
     db2: dict[str, Any] = ALONE,
     db3: dict[str, Any] = ALONE,
     holds: str = "gone",
+    left: float = 240.0,
+    beside: tuple[EndpointView, ...] = (),
     min_level: int = 2,
     **request: Any,
 ) -> Decision:
@@ -56,12 +58,12 @@ def decided(
     evidence = {name: tuple(each for each in said if each.member == name) for name in SITES}
     named = next((name for name, one in seen.items() if one.is_primary), "db1")
     endpoint = EndpointView(
-        "shop.example.", True, (ADDRESS[named],), 4, holds or None, "ann@ops", 240.0 if holds else 0.0
+        "shop.example.", True, (ADDRESS[named],), 4, holds or None, "ann@ops", left if holds else 0.0
     )
     view = View(
         Service("shop", 300.0, SITES, "dc1", ("shop.example.",), ("power",), min_level),
         seen,
-        (endpoint,),
+        (endpoint, *beside),
         evidence={name: each for name, each in evidence.items() if each},
     )
     asked = {"target_site": "dc2", "reason": "burnt down", "break_lease": "gone" if holds == "gone" else None} | request
@@ -193,6 +195,7 @@ def test_a_run_that_holds_nothing_any_more_needs_no_proof_of_whoever_is_silent()
     [
         ((60, 60), True),
         ((None, 60), True),
+        ((30, 30), True),
         ((5, 60), False),
         ((60, 5), False),
         ((None, 29), False),
@@ -206,3 +209,17 @@ def test_a_run_that_is_refused_gives_nothing_back_while_one_of_its_members_may_b
     decision = decided("failover", holds="", db1=SERVES | {"lease": db1}, db2=FOLLOWS | {"lease": db2}, db3=FOLLOWS)
     assert [refusal.rule for refusal in decision.refusals] == ["primary_alive"]
     assert decision.gives_back == (("db1", "db2", "db3") if given else ())
+
+
+@pytest.mark.parametrize(
+    ("holds", "left", "given"), [("third", 5.0, False), ("third", 0.0, True), ("run-1", 5.0, True)]
+)
+def test_nothing_is_given_back_beside_the_claim_of_another_run_until_that_has_ended(
+    holds: str, left: float, given: bool
+) -> None:
+    own = {"lease": {"run": "run-1", "owner": "me", "seconds_left": 200, "acted_seconds_ago": 60}}
+    decision = decided("failover", holds=holds, left=left, db1=SERVES | own, db2=FOLLOWS, db3=FOLLOWS)
+    assert decision.refused and decision.gives_back == (("db1", "db2", "db3") if given else ())
+    free = EndpointView("reads.example.", True, (ADDRESS["db1"],), 4)
+    both = decided("failover", holds=holds, left=left, beside=(free,), db1=SERVES | own, db2=FOLLOWS, db3=FOLLOWS)
+    assert both.gives_back == decision.gives_back, "one endpoint of several is enough"

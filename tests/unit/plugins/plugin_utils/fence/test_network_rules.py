@@ -92,6 +92,8 @@ def test_a_rule_about_other_packets_stands_for_none(number: int, match: int, key
     entries = listed()
     entries[3 + number]["rule"]["expr"][match]["match"]["left"]["payload"][key] = value
     assert not stands(entries)
+    shown = network.parse(json.dumps({"nftables": entries})).rules
+    assert shown is not None and shown & set(RULES) == set(RULES) - {RULES[number]}, "the others are known all the same"
 
 
 @pytest.mark.parametrize("number", range(len(RULES)), ids=NAMES)
@@ -118,3 +120,10 @@ def test_a_chain_that_is_hung_elsewhere_holds_none(chain: int, change: dict[str,
     entries = listed()
     entries[chain]["chain"] |= change
     assert not stands(entries)
+
+
+@pytest.mark.parametrize("ports", [(), (0,), (65536,), (5432, 70000), (70000, 5432)], ids=str)
+def test_a_port_that_no_rule_could_name_is_refused_beside_any_other(ports: tuple[int, ...]) -> None:
+    with pytest.raises(network.BadTarget, match="ports"):
+        network.Target("payments-db", "db1", (V4,), ports)
+    assert network.Target("payments-db", "db1", (V4,), (1, 65535)).rules()
