@@ -127,6 +127,16 @@ def reset() -> None:
     for machine in (*MEMBERS, *NAME_SERVERS):
         _awake(machine)
     harness.lab("reset")
+    start_at_boot(True)
+
+
+def start_at_boot(starts: bool) -> None:
+    """Whether the members' databases start when their machines boot."""
+    how = "auto" if starts else "manual"
+    names = " ".join(one.unit.removesuffix(".service").partition("-")[2] for one in topology.CLUSTERS)
+    script = f"for name in {names}; do echo {how} > /etc/postgresql/15/$name/start.conf; done; systemctl daemon-reload"
+    for member in MEMBERS:
+        harness.inside(member, script)
 
 
 def state(machine: str) -> str:

@@ -7,7 +7,8 @@
 
 While a schedule runs, and after it, what oracles.py says must hold: one writer, right names, nothing acknowledged lost
 that no report declares. At its end the service is whole, and the last verb once more changes nothing. The plan has a
-fence device, the lab's own: a dead or frozen machine can be proven off, so that a failover promotes.
+fence device, the lab's own: a dead or frozen machine can be proven off, so that a failover promotes. As the guide asks
+where machines may lose their power as a primary (docs/fencing.md), no database starts when its machine boots.
 """
 
 from __future__ import annotations
@@ -226,6 +227,7 @@ def carry_out(plan: Schedule, folder: Path) -> Ran:
     watch: Watch | None = None
     try:
         damage.reset()
+        damage.start_at_boot(False)
         with watching(plan.service, place=place) as watch:
             stage = Stage(plan, watch, ran)
             assert stage.run("assess").rc == 0, "the healthy lab is not healthy"
@@ -233,6 +235,7 @@ def carry_out(plan: Schedule, folder: Path) -> Ran:
                 stage.play()
             finally:
                 stage.heal_all()
+                damage.start_at_boot(True)
     except Exception as error:  # also a command that hung: not passed, and the next schedule is carried out
         ran.wrong.append(f"{type(error).__name__}: {error}")
     if watch is not None:

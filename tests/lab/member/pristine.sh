@@ -38,6 +38,7 @@ while read -r name _ data _; do
         rm -rf "$data" "$data"[.-]* # and what a clone beside it has kept
         cp -a "$kept/$name" "$data"
         sed "s/@HOST@/$(hostname)/" postgresql.conf > "/etc/postgresql/15/$name/conf.d/lab.conf"
+        echo auto > "/etc/postgresql/15/$name/start.conf"
     fi
 done < clusters
 systemctl daemon-reload

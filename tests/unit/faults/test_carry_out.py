@@ -40,6 +40,7 @@ class World:
     timeline: int = 3
     plans: set[str] = field(default_factory=set)
     superseded: list[str] = field(default_factory=list)
+    boots: list[bool] = field(default_factory=list)
 
     def run_verb(self, verb: str, *words: str, plan: Path, **_more: Any) -> Result:
         self.plans.add(plan.read_text(encoding="utf-8"))
@@ -82,6 +83,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(damage, "heal_all", lambda _service, _replicas: made.said.append("heal all"))
     monkeypatch.setattr(damage, "superseded", lambda _service: made.superseded)
     monkeypatch.setattr(damage, "reset", lambda: made.said.append("reset"))
+    monkeypatch.setattr(damage, "start_at_boot", lambda starts: made.boots.append(starts))
     return made
 
 
@@ -97,6 +99,7 @@ def test_faults_and_verbs_come_in_their_order_and_then_everything_is_healed(worl
     assert world.said[: len(begin)] == begin
     assert world.said[len(begin) :] == ["heal all", "assess", "rejoin", "rejoin", "heal all"]
     assert ran.promotions == 2
+    assert world.boots == [False, True], "no database starts by itself meanwhile"
 
 
 def test_a_machine_that_another_one_serves_for_is_left_to_rejoin(world: World, tmp_path: Path) -> None:
