@@ -3,6 +3,7 @@
 """The controller is killed right after each line of its journal, and the same command, run again, finishes the work.
 
     python -m tests.faults.kill_points                         every line of failover, switchover, rejoin, failback
+    python -m tests.faults.kill_points --rest                  those of them that were not tried yet, by results.json
     python -m tests.faults.kill_points --sample 6 --seed 42    some of them, the same ones for the same seed
     python -m tests.faults.kill_points payments-db:failover:12 accounts-db:switchover:17:armed
 
@@ -181,20 +182,24 @@ def chosen(lanes: Lanes, count: int | None, seed: int) -> list[Point]:
         return [point for points in pool.map(of, lanes.lanes.values()) for point in points]
 
 
-def try_all(names: Sequence[str], count: int | None, seed: int, folder: Path) -> list[Tried]:
-    """Try the points that are named, or a sample of all, or all; one line each as they end.
+def try_all(names: Sequence[str], count: int | None, seed: int, folder: Path, *, rest: bool = False) -> list[Tried]:
+    """Try the points that are named, or a sample of all, or all, or their `rest`; one line each as they end.
 
     What came of a point takes the place of what came of it earlier; a run of all points begins anew.
     """
     points = [Point.read(name) for name in names]
     some = bool(points) or count is not None
+    earlier = known() if some or rest else []
+    total: int | None = None
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     lanes = Lanes(SERVICES, folder)
     if not points:
         points = chosen(lanes, count, seed)
+        total = None if some else len(points)
+        points = [point for point in points if not rest or str(point) not in {each.point for each in earlier}]
         print(f"kill points: {len(points)}{'' if count is None else f', a sample with seed {seed}'}", flush=True)
-    tries = Tries(seed, known() if some else [], None if some else len(points))
+    tries = Tries(seed, earlier, total)
     of = {service: [point for point in points if point.service == service] for service in SERVICES}
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         for work in [pool.submit(tries.at, lanes, service, mine) for service, mine in of.items()]:
@@ -212,10 +217,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Try points; the exit code is 1 where anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("points", nargs="*", help="SERVICE:VERB:LINE, and :armed or :site behind it; none: all")
+    parser.add_argument("--rest", action="store_true", help="of all those that were not tried yet")
     parser.add_argument("--sample", type=int, help="how many to take of all")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="which sample")
     options = parser.parse_args(arguments)
-    tried = try_all(options.points, options.sample, options.seed, KEPT)
+    tried = try_all(options.points, options.sample, options.seed, KEPT, rest=options.rest)
     wrong = [each.point for each in tried if each.wrong]
     print(f"{len(tried)} points, {len(tried) - len(wrong)} passed" + (f"; wrong: {' '.join(wrong)}" if wrong else ""))
     return 1 if wrong or not tried else 0

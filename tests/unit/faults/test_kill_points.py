@@ -100,6 +100,15 @@ def test_a_sample_is_added_to_those_before_and_all_points_begin_anew(
     assert counted() == 2 * 4 * 9
 
 
+def test_the_rest_is_what_was_not_tried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lane, "undisturbed", lambda _self, _verb: [{"step": "decide", "state": "started"}] * 2)
+    kill_points.try_all(["payments-db:rejoin:1"], None, 7, folder)
+    tried = kill_points.try_all([], None, 7, folder, rest=True)
+    assert len(tried) == 2 * 4 * 2 - 1 and "payments-db:rejoin:1" not in {each.point for each in tried}
+    kept = json.loads((folder.parent / "faults.json").read_text())
+    assert (kept["kill_points"], kept["kill_points_about"]["of"]) == (16, 16)
+
+
 def test_how_many_there_are_is_kept_from_the_last_run_of_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def told() -> str:
         text = page._counted(json.loads((folder.parent / "faults.json").read_text()), "kill_points", "killed")
