@@ -99,7 +99,8 @@ observed:
     committed:
       description:
         - The time of the commit whose age RV(observed.lag_seconds) is, in seconds since 1970 by the clock of the
-          primary that made it; null where it is no commit's age. A failover judges it by the controller's clock too.
+          primary that made it; null where it is no commit's age. A failover judges it by the controller's clock too,
+          and by what a sight of that primary told of its RV(observed.clock).
       returned: always
       type: float
     upstream:
@@ -156,6 +157,13 @@ observed:
       type: dict
     asked:
       description: When it was asked, in seconds since 1970 by the controller's clock.
+      returned: always
+      type: float
+    clock:
+      description:
+        - Its own clock when it answered, in seconds since 1970; null where its server gave no answer.
+        - What it is more than RV(observed.asked) is the most that it is ahead of the controller's. Of a primary that is
+          kept with its sight in C(runs/last_seen), for the age of the commits that it leaves behind.
       returned: always
       type: float
     engine:

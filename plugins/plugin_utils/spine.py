@@ -167,9 +167,9 @@ def last_seen(run: Run, name: str) -> LastSeen | None:
         position = None if data["position"] is None else int(data["position"])
         timeline = None if data.get("timeline") is None else int(data["timeline"])
         system_id = None if data.get("system_id") is None else str(data["system_id"])
-        return LastSeen(
-            float(data["time"]), str(data["member"]), position, dict(data["followers"]), timeline, system_id
-        )
+        ahead = None if data.get("clock_ahead") is None else float(data["clock_ahead"])
+        seen, member, followers = float(data["time"]), str(data["member"]), dict(data["followers"])
+        return LastSeen(seen, member, position, followers, timeline, system_id, ahead)
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off while it was written
         return None
 
@@ -193,6 +193,7 @@ def remember(run: Run, name: str, primary: Observation | None) -> None:
         "followers": dict(primary.followers),
         "timeline": primary.timeline,
         "system_id": primary.system_id,
+        "clock_ahead": primary.clock_ahead,
         "run_id": run.run_id,
     }
     write_json(_last_seen_path(run, name), data)

@@ -30,12 +30,12 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
 
     The last sight of the old primary counts from its time when the target has everything that was there then;
     the age of the target's newest commit overstates on an idle service, and understates only where the clock of the
-    primary that made it was ahead of the target's and of this controller's.
+    primary that made it was ahead of the target's and of this controller's, and no sight of it tells by how much.
     """
     seen = _sight(view, request, target)
     if was_synchronous(view, request, target):
         return Bound(0.0, "the last sight of the primary: synchronous", seen)
-    ages = _ages(request, target)
+    ages = _ages(request, seen, target)
     moment, why_now = _moment(request, seen, ages)
     bounds: list[Bound] = []
     dated = seen if seen and seen.time <= request.now else None  # of one from the future nobody knows how old it is
@@ -43,7 +43,7 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
         bounds.append(Bound(max(0.0, moment - dated.time), f"the last sight of the primary{why_now}", dated))
     if ages is not None:
         since = max(0.0, request.now - moment)
-        source = f"the age of the newest replayed commit{_clocks(request, target)}{why_now}"
+        source = f"the age of the newest replayed commit{_clocks(request, seen, target, ages)}{why_now}"
         bounds.append(Bound(max(0.0, max(ages) - since), source))
     known = [b for b in bounds if b.seconds is not None]
     if known:
@@ -53,13 +53,14 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     return Bound(None, "neither a record nor a replayed commit")
 
 
-def _ages(request: Request, target: Observation) -> tuple[float, ...] | None:
+def _ages(request: Request, seen: LastSeen | None, target: Observation) -> tuple[float, ...] | None:
     """How old the newest thing is that the target holds, by each clock that could tell; None: not known.
 
     A commit has the time of a primary that nobody can ask any more. To a member whose clock is behind that one's it
-    looks younger than it is, and nothing in its answer shows it. This controller's clock is the second witness. Which
-    of the two agrees with the primary's nobody knows, so the older age bounds the loss, and a commit that lies in the
-    future by either has none. All are of the moment of the decision: since the member was asked they have grown.
+    looks younger than it is, and nothing in its answer shows it. This controller's clock is the second witness, and a
+    sight of that primary the third: by how much its clock was ahead then. Which of them is right now nobody knows (the
+    sight may be another controller's), so the oldest age bounds the loss, and a commit that lies in the future by
+    either of the clocks has none. All are of the moment of the decision: since the member was asked they have grown.
     """
     if target.lag_seconds is None:
         return None
@@ -67,19 +68,31 @@ def _ages(request: Request, target: Observation) -> tuple[float, ...] | None:
     if target.committed is None:
         return (there,)
     here = request.now - target.committed
-    return None if here < -CLOCK_STEP_SECONDS else (there, max(0.0, here))
+    return None if here < -CLOCK_STEP_SECONDS else (there, max(0.0, here), max(0.0, here + _ahead(seen)))
 
 
-def _clocks(request: Request, target: Observation) -> str:
-    """That the target's clock is not this controller's, by as much as the time of its answer leaves no doubt of."""
-    if target.committed is None or target.asked is None:
+def _ahead(primary: LastSeen | Observation | None) -> float:
+    """So many seconds a commit may be older than its time says; one that is behind makes none younger."""
+    return 0.0 if primary is None else max(0.0, primary.clock_ahead or 0.0)
+
+
+def _clocks(request: Request, seen: LastSeen | None, target: Observation, ages: tuple[float, ...]) -> str:
+    """Which clocks differ: the primary's where the bound grew by it, the target's where its answer leaves no doubt."""
+    if target.committed is None:
         return ""
+    *witnesses, corrected = ages
+    added = ""
+    if seen and corrected - max(witnesses) > CLOCK_STEP_SECONDS:  # less may be the way of the question, and is no news
+        was = f"at most {_ahead(seen):.1f} s ahead of this controller's when last seen"
+        added = f"; {seen.member}'s clock was {was}, which is added"
+    if target.asked is None:
+        return added
     own = target.committed + (target.lag_seconds or 0.0)
     behind, ahead = target.asked - own, own - request.now
     if max(behind, ahead) <= CLOCK_STEP_SECONDS:
-        return ""
+        return added
     differs = f"{behind:.0f} s behind" if behind > 0 else f"{ahead:.0f} s ahead of"
-    return f"; {target.member}'s clock is {differs} this controller's, and the later one counts"
+    return f"; {target.member}'s clock is {differs} this controller's{added or ', and the later one counts'}"
 
 
 def _moment(request: Request, seen: LastSeen | None, ages: tuple[float, ...] | None) -> tuple[float, str]:
@@ -169,7 +182,8 @@ def describe_now(primary: Observation, target: Observation) -> str:
     behind = None if primary.position is None or target.position is None else max(0, primary.position - target.position)
     age = target.lag_seconds
     if age is not None and target.committed is not None and target.asked is not None:
-        age = max(age, target.asked - target.committed)  # its own clock may be behind
+        # The target's own clock may be behind, and the primary's ahead of this controller's
+        age = max(age, target.asked - target.committed + _ahead(primary))
     lag = "unknown" if age is None else f"{age:.1f} s"
     return (
         f"a failover now could lose: {'unknown' if behind is None else behind} bytes, {lag} ({target.member} is {mode})"

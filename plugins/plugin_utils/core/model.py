@@ -146,8 +146,15 @@ class Observation:
     problems: tuple[Problem, ...] = ()
     #: the controller's clock just before it was asked: what is said of the member held no earlier than this
     asked: float | None = None
+    #: its own clock when it answered
+    clock: float | None = None
     #: facts only the engine's own actions read
     engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """By at most so many seconds its clock is ahead of the controller's: it looked at it after it was asked."""
+        return None if self.clock is None or self.asked is None else self.clock - self.asked
 
     @property
     def is_primary(self) -> bool:
@@ -210,6 +217,8 @@ class LastSeen:
     followers: Mapping[str, str]
     timeline: int | None = None
     system_id: str | None = None
+    #: `Observation.clock_ahead` of that time: the commits that it left behind have the time of its clock
+    clock_ahead: float | None = None
 
 
 @dataclass(frozen=True)

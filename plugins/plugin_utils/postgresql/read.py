@@ -68,6 +68,7 @@ def observation(
         receiving=receiver.get("status") == "streaming" if recovery else None,
         promotion=_promotion(answer),
         lease=answer.lease,
+        clock=float(server["now"]),
         capacities={name: int(server["settings"][name]) for name in AT_LEAST_PRIMARY},
         problems=tuple(of_a_server(server, answer, cluster)),
         engine={key: server[key] for key in KEPT}

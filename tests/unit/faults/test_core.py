@@ -150,7 +150,7 @@ def test_nothing_that_was_tried_is_a_failure(
 
 
 def test_a_program_without_a_point_or_a_schedule_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kill_points, "try_all", lambda *_words: [])
+    monkeypatch.setattr(kill_points, "try_all", lambda *_words, **_how: [])
     monkeypatch.setattr(schedules, "run_all", lambda *_words: [])
     assert kill_points.main(["--sample", "2"]) == 1
     assert schedules.main(["--seed", "1"]) == 1

@@ -225,10 +225,22 @@ def test_a_sight_from_the_future_gives_way_to_a_true_one(begun, monkeypatch):
     assert (kept_now.time, kept_now.followers) == (begun.started, {"db2": "async"})
 
 
+@pytest.mark.parametrize(
+    ("asked", "clock", "ahead"),
+    [(1000.0, 1150.5, 150.5), (1000.0, 1000.5, 0.5), (1000.0, 850.0, -150.0), (1000.0, None, None), (None, 5e9, None)],
+)
+def test_by_how_much_the_primarys_clock_was_ahead_is_kept_with_its_sight(begun, asked, clock, ahead):
+    """From when it was asked: it looked at its clock after that, so it was ahead by no more."""
+    spine.remember(begun, "payments-db", dataclasses.replace(PRIMARY, asked=asked, clock=clock))
+    assert spine.last_seen(begun, "payments-db").clock_ahead == ahead
+    assert json.loads(kept(begun).read_text())["clock_ahead"] == ahead
+    assert view(begun).last_seen.clock_ahead == ahead
+
+
 def test_a_sight_that_an_older_version_kept_is_of_no_known_cluster(begun):
     kept(begun).parent.mkdir(parents=True)
     kept(begun).write_text('{"time": 5, "member": "db1", "position": 1, "followers": {}}')
-    assert spine.last_seen(begun, "payments-db") == LastSeen(5.0, "db1", 1, {}, None, None)
+    assert spine.last_seen(begun, "payments-db") == LastSeen(5.0, "db1", 1, {}, None, None, None)
 
 
 def test_what_the_engine_verified_is_read_from_the_services_own_facts():
@@ -250,6 +262,7 @@ def test_what_the_engine_verified_is_read_from_the_services_own_facts():
         '{"time": "x", "member": "a", "position": 1, "followers": {}}',
         '{"time": 5, "member": "a", "position": "here", "followers": {}}',
         '{"time": 5, "member": "a", "position": 1, "followers": null}',
+        '{"time": 5, "member": "a", "position": 1, "followers": {}, "clock_ahead": "fast"}',
     ],
 )
 def test_a_sight_that_is_missing_or_torn_is_none(begun, content):

@@ -3,7 +3,7 @@
 """Machines whose clocks differ: from a server's answer to the decision, no wrong clock makes a possible loss smaller.
 
 A commit has the time of its primary's clock, and the primary is dead. Whoever asks how old it is has two clocks left:
-the replica's, in its answer, and the controller's.
+the replica's, in its answer, and the controller's. A sight of the primary tells by how much its own was ahead.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql import read
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import Answer
 
-from .conftest import REPLICA
+from .conftest import PRIMARY, REPLICA
 
 #: The true time of the decision. The member was asked a moment before it, and looked at its clock between the two.
 NOW = 1_000_000.0
 ASKED, LOOKED = NOW - 3.0, NOW - 2.0
+#: The primary was seen long before, and looked at its clock so long after it was asked.
+SEEN, ROUND_TRIP = NOW - 5000.0, 1.0
 RPO = 300.0
 DEAD = Observation("db1", "dc1", reachable=True, running=False, role="none", writable=False, address="198.51.100.11")
 
@@ -48,6 +50,15 @@ def read_by(server: dict[str, Any], controller: float = 0.0) -> Observation:
     answer = Answer(server, True, False, "active", 0, None, {}, False, False, "", {})
     observed = read.observation("db2", "dc2", "203.0.113.11", answer)
     return dataclasses.replace(observed, asked=ASKED + controller)  # as the action does
+
+
+def remembered(primary: float, controller: float = 0.0) -> LastSeen:
+    """What a run kept of db1 while it served; nothing of what it held is known to be on db2."""
+    said = {**PRIMARY, "now": SEEN + ROUND_TRIP + primary}
+    answer = Answer(said, True, False, "active", 0, None, {}, False, False, "", {})
+    seen = read.observation("db1", "dc1", "198.51.100.11", answer)
+    seen = dataclasses.replace(seen, asked=SEEN + controller)
+    return LastSeen(SEEN + controller, "db1", None, {"db2": "async"}, seen.timeline, seen.system_id, seen.clock_ahead)
 
 
 def failover(target: Observation, controller: float = 0.0, sight: LastSeen | None = None, **asked: Any) -> Decision:
@@ -168,6 +179,89 @@ def test_assess_does_not_tell_a_smaller_loss_either():
     assert "100 bytes, 548.0 s (db2 is async)" in loss.describe_now(primary, held(400.0, member=150.0))
 
 
+AHEAD = "; db1's clock was at most 151.0 s ahead of this controller's when last seen, which is added"
+
+
+def test_a_primary_whose_clock_was_ahead_of_both_hides_nothing_once_it_was_seen():
+    """400 s are lost; by the replica's clock and the controller's it would be 251, which the plan allows."""
+    target = held(400.0, primary=150.0)
+    assert not failover(target).refusals and bound(target).seconds == 251.0 < RPO, "never seen: nobody can know"
+    decision = failover(target, sight=remembered(150.0))
+    assert refused(decision) == [("lag_over_rpo", "401.0 s")], "and what it took to ask the primary"
+    (line,) = [line for line in decision.evidence if line.startswith("possible loss")]
+    assert line == f"possible loss: at most 401.0 s (from the age of the newest replayed commit{AHEAD})"
+
+
+def test_a_primary_whose_clock_is_ahead_may_lose_what_the_plan_allows():
+    decision = failover(held(200.0, primary=150.0), sight=remembered(150.0))
+    assert not decision.refusals and any("at most 201.0 s" in line for line in decision.evidence)
+
+
+@pytest.mark.parametrize("primary", [0.0, -1.0, -150.0])
+def test_a_primary_whose_clock_was_right_or_behind_adds_nothing_to_a_commit(primary):
+    """What it took to ask the primary is no more than what it took to ask the replica: nothing is said either."""
+    target = held(200.0, primary=primary)
+    assert bound(target, sight=remembered(primary)) == bound(target), "behind makes no commit younger"
+    assert "clock" not in bound(target, sight=remembered(primary)).source
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clock_ahead": None},
+        {"member": "db2"},
+        {"member": "db3"},
+        {"timeline": 7},
+        {"system_id": "7302"},
+        {"time": NOW + 60.0},
+    ],
+    ids=["of an older version", "of the target", "of another member", "timeline", "cluster", "from the future"],
+)
+def test_a_sight_that_is_not_of_the_primary_that_made_the_commit_adds_nothing(changes):
+    target, other = held(400.0, primary=150.0), dataclasses.replace(remembered(150.0), **changes)
+    assert bound(target, sight=other) == bound(target) and bound(target).seconds == 251.0
+    assert not failover(target, sight=other).refusals
+
+
+def test_only_a_commits_age_grows_by_the_primarys_clock():
+    """The time of the last word from upstream is the replica's own."""
+    receiver = {**REPLICA["receiver"], "last_message": LOOKED - 0.5}
+    target = read_by({**REPLICA, "receiver": receiver, "now": LOOKED})
+    assert bound(target, sight=remembered(150.0)).seconds == bound(target).seconds == 3.5
+
+
+def test_a_sight_of_the_primarys_clock_gives_no_age_to_a_commit_from_the_future():
+    target = held(30.0, primary=600.0)
+    assert refused(failover(target, sight=remembered(600.0))) == [("lag_unknown", "unknown")]
+    by_the_controller = failover(held(30.0, controller=-600.0), -600.0, remembered(0.0, -600.0))
+    assert refused(by_the_controller) == [("lag_unknown", "unknown")]
+
+
+def test_the_line_for_people_tells_of_both_clocks_where_both_are_wrong():
+    source = bound(held(400.0, member=-50.0, primary=150.0), sight=remembered(150.0)).source
+    assert source.endswith(f"; db2's clock is 49 s behind this controller's{AHEAD}") and "later one" not in source
+
+
+@pytest.mark.parametrize(("round_trip", "said"), [(1.9, False), (2.2, True)])
+def test_the_line_for_people_tells_of_the_primarys_clock_only_where_its_number_is_another(round_trip, said):
+    sight = dataclasses.replace(remembered(0.0), clock_ahead=round_trip)
+    assert ("db1's clock was at most" in bound(held(200.0), sight=sight).source) is said
+
+
+def test_when_the_outage_began_is_compared_with_what_was_added():
+    found = bound(held(400.0, primary=150.0), sight=remembered(150.0), outage_started=NOW - 100.0)
+    assert found.seconds == 301.0, "not 151"
+
+
+def test_assess_adds_what_the_primarys_clock_is_ahead_while_it_serves():
+    primary = Observation("db1", "dc1", position=4196, followers={"db2": "async"}, asked=ASKED)
+    for ahead, said in ((150.0, "398.0 s"), (0.0, "248.0 s"), (-150.0, "248.0 s")):
+        told = loss.describe_now(dataclasses.replace(primary, clock=LOOKED + ahead), held(400.0, primary=150.0))
+        assert f"100 bytes, {said} (db2 is async)" in told
+    behind = loss.describe_now(dataclasses.replace(primary, clock=LOOKED - 150.0), held(400.0, member=-150.0))
+    assert "100 bytes, 397.0 s (db2 is async)" in behind, "not 248"
+
+
 OFF = st.integers(-2000, 2000).map(float)
 
 
@@ -187,3 +281,28 @@ def test_right_clocks_tell_the_loss_and_what_it_took_to_ask(age: float, all_of_t
     target = held(age, member=all_of_them, primary=all_of_them, controller=all_of_them)
     found = bound(target, all_of_them)
     assert found.seconds == age + (LOOKED - ASKED) and "clock" not in found.source
+
+
+@given(st.integers(3, 1000).map(float), OFF, OFF, OFF, st.none() | st.integers(0, 1000).map(float))
+def test_once_the_primarys_clock_was_seen_no_three_clocks_make_a_loss_look_smaller(
+    age: float, primary: float, member: float, controller: float, outage: float | None
+) -> None:
+    """Whatever each of them is off by. What was written after the outage began is none of the loss."""
+    told = {} if outage is None else {"outage_started": NOW - outage + controller}
+    target = held(age, member=member, primary=primary, controller=controller)
+    found = bound(target, controller, remembered(primary, controller), **told).seconds
+    assert found is None or found >= age - (outage or 0.0)
+
+
+@given(st.integers(3, 1000).map(float), OFF, OFF, OFF, st.none() | OFF, st.none() | st.integers(0, 1000).map(float))
+def test_whatever_another_controller_kept_of_the_primarys_clock_makes_no_loss_smaller(
+    age: float, primary: float, member: float, controller: float, ahead: float | None, outage: float | None
+) -> None:
+    """Its own clock was off, or this one's was changed since."""
+    told = {} if outage is None else {"outage_started": NOW - outage + controller}
+    target = held(age, member=member, primary=primary, controller=controller)
+    sight = dataclasses.replace(remembered(primary), time=SEEN + controller)
+    without = bound(target, controller, dataclasses.replace(sight, clock_ahead=None), **told).seconds
+    found = bound(target, controller, dataclasses.replace(sight, clock_ahead=ahead), **told).seconds
+    assert (found is None) is (without is None)
+    assert found is None or without is None or found >= without

@@ -73,6 +73,7 @@ def test_the_time_of_a_commit_is_kept_where_its_age_is_the_lag_and_only_there(se
     assert judged(server("replica")).committed is None, "the lag is the age of the last word from upstream"
     assert judged(server("replica", receiver=None, last_commit=None)).committed is None
     assert judged(server("primary")).committed is None
+    assert judged(server("primary")).clock == judged(server("replica")).clock == 1000.0, "its own, now"
 
 
 def test_a_replica_without_a_live_upstream_says_that_it_receives_nothing(server):
