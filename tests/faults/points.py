@@ -34,8 +34,9 @@ PROCEDURES = {
     each.verb: each
     for each in (
         Procedure("failover", "healthy", "failed_over", "target_site=dc2", True, half_done=("promote", "release")),
-        Procedure("rejoin", "failed_over", "moved"),
+        # Before rejoin: what a failover leaves, a failback brings home, and no procedure is run only to get there
         Procedure("failback", "failed_over", "healthy", armed=("arm", "point")),
+        Procedure("rejoin", "failed_over", "moved"),
         Procedure(
             "switchover",
             "healthy",
