@@ -38,11 +38,11 @@ class ActionModule(Step):
         why_not = self._why_not_now(current, task_vars, view)
         if why_not:
             return self._nothing(args, why_not)
-        request = spine.request_of(current, args["verb"], time.time())
+        request = spine.request_of(current, args["service"], args["verb"], time.time())
         decision = decide(view, self._drilled(request, current, task_vars))
         if self.stage(task_vars) == "baseline":
             decision = exercise(decision)
-        for words in (text(decision), *decision.caches):
+        for words in (text(decision), *decision.caches, *decision.notices):
             self._display.display(shown(f"{args['service']}: {words}"))
         members = current.services[args["service"]]["members"]
         ports = {member["address"]: int(member.get("port") or 5432) for member in members}
@@ -83,7 +83,7 @@ class ActionModule(Step):
         """Where the move of a failback was cut off it is finished first, or says why it cannot be."""
         if not view.primaries:
             return "is left to the move: no primary runs"
-        home = view.target(spine.request_of(current, "failback", time.time()))
+        home = view.target(spine.request_of(current, view.service.name, "failback", time.time()))
         if view.primary is home and home and not view.endpoints_hold(home.address):
             return f"is left to the move: clients are not sent to {home.member} yet"
         return ""

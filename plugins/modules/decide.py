@@ -65,6 +65,10 @@ decision:
       description: What the decision rests on, a line each.
       returned: always
       type: list
+    notices:
+      description: Of an assessment, what forbids nothing and is better mended before it is needed, a line each.
+      returned: always
+      type: list
     from_member:
       description: The member that is or was primary.
       returned: always

@@ -131,6 +131,14 @@ observed:
       description: Stopped and masked.
       returned: always
       type: bool
+    starts_at_boot:
+      description:
+        - The unit starts when the machine boots. V(true) where systemd says C(enabled) or C(enabled-runtime) of its
+          file, V(false) where it says C(disabled) or C(masked), else null.
+        - Debian's C(enabled-runtime) is V(auto) in the cluster's C(start.conf), as systemd read it at the last boot or
+          C(systemctl daemon-reload).
+      returned: always
+      type: bool
     receiving:
       description: A replica receives from a live upstream at this moment.
       returned: always

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import (
     DEFAULT_MIN_LEVEL,
     Evidence,
@@ -44,8 +45,8 @@ def service_of(run: Run, name: str) -> Service:
     )
 
 
-def request_of(run: Run, verb: str, now: float) -> Request:
-    """What the operator asked for, as the decision reads it."""
+def request_of(run: Run, name: str, verb: str, now: float) -> Request:
+    """What the operator asked for, as the decision about a service reads it."""
     inputs = run.inputs
     return Request(
         verb=verb,
@@ -58,18 +59,21 @@ def request_of(run: Run, verb: str, now: float) -> Request:
         reason=str(inputs.get("reason") or ""),
         outage_started=inputs.get("outage_started"),
         confirm=inputs.get("confirm"),
-        confirm_kept=_kept(run, inputs.get("confirm")),
+        confirm_kept=_refused(run, inputs.get("confirm"), name),
         break_lease=inputs.get("break_lease"),
         drill=run.verb == "drill",
         prepare=bool(inputs.get("prepare")),
     )
 
 
-def _kept(run: Run, named: str | None) -> bool:
-    """A run of that name, of the same verb, is kept beside this one."""
+def _refused(run: Run, named: str | None, name: str) -> bool:
+    """A run of that name, of the same verb, is kept beside this one, and it refused this service."""
     try:
-        path = Path(run.directory).parent / checked_run_id(named or "") / "run.json"
-        return bool(json.loads(path.read_text(encoding="utf-8"))["verb"] == run.verb)
+        directory = Path(run.directory).parent / checked_run_id(named or "")
+        if json.loads((directory / "run.json").read_text(encoding="utf-8"))["verb"] != run.verb:
+            return False
+        ends = journal.read(journal.path_of(directory, name), steps=("outcome",))
+        return any(entry["state"] == "refused" for entry in ends)
     except (OSError, ValueError, KeyError, TypeError):  # no id at all, none of that name, or nothing of it can be read
         return False
 

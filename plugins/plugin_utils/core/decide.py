@@ -213,6 +213,7 @@ def _decision(
             view, request, view.primary if request.verb == "assess" or refusals else target, steps
         ),
         caches=() if refusals else tuple(explain.caches(view, request, steps)),
+        notices=tuple(explain.notices(view, request)),
         degraded=() if steps or refusals else tuple(explain.degraded(view, request)),
         epoch=view.epoch + 1,
         fences={name: fencing.usable(view, view.observed[name]) for name in step_members(steps, "fence")},

@@ -23,6 +23,7 @@ def evidence(view: View, request: Request, target: Observation | None) -> Iterat
     """What was seen and said, member by member, and what a promotion would rest on."""
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         yield describe(observed)
+    yield from notices(view, request)
     # That nothing keeps a member from serving which is to serve is no news
     told = (evidence for said in view.evidence.values() for evidence in said if evidence.state != "open")
     yield from map(str, told)
@@ -33,6 +34,24 @@ def evidence(view: View, request: Request, target: Observation | None) -> Iterat
             yield loss.describe(view, request, target)
         elif view.primary is not None:
             yield loss.describe_now(view.primary, target)
+
+
+def notices(view: View, request: Request) -> Iterator[str]:
+    """Of an assessment: which member a power fence would give back as a second primary, and how to keep it from that.
+
+    Only a power device says `on`: what stops a machine in another way leaves it masked, and nothing starts at its boot.
+    """
+    if request.verb != "assess":
+        return
+    for observed in sorted(view.observed.values(), key=lambda o: o.member):
+        powered = any(evidence.state == "on" for evidence in view.evidence.get(observed.member, ()))
+        if observed.starts_at_boot and powered:
+            yield (
+                f"{observed.member}: its unit starts when the machine boots, so after a power fence its database could "
+                "serve beside the new primary until rejoin has stopped it; keep it from starting: systemctl disable "
+                f"{' '.join(observed.engine.get('units', ()))} (on Debian: manual in its start.conf, then systemctl "
+                "daemon-reload)"
+            )
 
 
 def redundancy(view: View, request: Request, target: Observation | None, steps: Iterable[Step]) -> str:

@@ -133,6 +133,8 @@ class Observation:
     fenced: bool | None = None
     #: what a stopped member would come back as if somebody started it
     comes_back_as: Role | None = None
+    #: its database starts when its machine boots, though no verb started it. None: nobody can tell
+    starts_at_boot: bool | None = None
     #: replicas streaming from it (a primary) and how: {"db2": "sync"}. "sync, <reason>" is one that proves nothing
     followers: Mapping[str, str] = field(default_factory=dict)
     #: it receives from a live upstream at this moment (a replica): a positive sighting of a primary
@@ -310,6 +312,8 @@ class Decision:
     redundancy: str = ""
     #: for how long clients may be sent to the old address after the move, and how to shorten that
     caches: tuple[str, ...] = ()
+    #: what nothing forbids, and what is better mended before it is needed
+    notices: tuple[str, ...] = ()
     #: where nothing is left to do: what could not be done all the same, as the report takes it: {"name", "message"}
     degraded: tuple[Mapping[str, str], ...] = ()
     epoch: int = 0

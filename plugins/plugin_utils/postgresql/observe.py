@@ -29,6 +29,12 @@ ASK_SECONDS = 1.5
 AT_ONCE = 10
 
 
+#: What systemd says of a unit file that is to start when the machine boots, or is not. Debian's generator enables the
+#: instance of each cluster with `auto` in its start.conf below /run, at each boot anew. Every other state (static,
+#: indirect, generated, ...) tells nothing of that: what starts such a unit is written elsewhere.
+_AT_BOOT = {"enabled": True, "enabled-runtime": True, "disabled": False, "masked": False}
+
+
 @dataclass(frozen=True)
 class Question:
     """One cluster to ask about, and the peers whose replication login is to be tried from here."""
@@ -85,7 +91,7 @@ def _ask(question: Question) -> str:
     lines = [
         lease.variables(question.service),
         f"echo {shlex.quote('@@service ' + question.service)}",
-        f"echo @@unit; unit=$(systemctl show -p Id -p ActiveState -p LoadState -p MainPID {unit})",
+        f"echo @@unit; unit=$(systemctl show -p Id -p ActiveState -p LoadState -p UnitFileState -p MainPID {unit})",
         "printf '%s\\n' \"$unit\"",
         'echo @@state; continuity_epoch; cat "$state/promotion" 2>/dev/null; echo; '
         '[ -e "$state/rejoining" ] && echo @@rejoining',
@@ -134,6 +140,8 @@ class Answer:
     unit: str = ""
     main_pid: int = 0
     main_program: str = ""
+    #: the plan's unit starts when the machine boots; None where its state does not tell
+    starts_at_boot: bool | None = None
     #: how psql ended
     psql_rc: int | None = None
     #: the control groups of the server that answered: each path's parts
@@ -188,6 +196,7 @@ def _answer(lines: list[str]) -> Answer:
         promoting_seconds=_age(sections.get("promoting", [])),
         unit=unit.get("Id", ""),
         main_pid=_number([unit.get("MainPID", "")]) or 0,
+        starts_at_boot=_AT_BOOT.get(unit.get("UnitFileState", "")),
         psql_rc=psql_rc,
         main_program="".join(sections.get("main", [])[:1]),
         cgroup=frozenset(part for line in sections.get("cgroup", []) for part in line.split("/")),

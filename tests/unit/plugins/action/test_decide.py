@@ -12,6 +12,7 @@ from fake_action import made
 
 from ansible_collections.continuity.dr.plugins.action.decide import ActionModule, text
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Decision, Observation, Refusal, Step
 
 NAME = "shop.example."
@@ -203,6 +204,20 @@ def test_a_failback_that_was_cut_off_before_its_clients_were_sent_home_is_finish
     # Clients that are sent there already need nothing of a move: the rejoin is this stage's own
     rejoin, _shown = decide("rejoin", task_vars(home, old, stage="rejoin"))
     assert "rejoin" in [step["name"] for step in rejoin["decision"]["steps"]]
+
+
+def test_what_starts_at_boot_beside_a_power_fence_is_shown_by_assess_in_a_line_of_its_own(begin):
+    begin("assess")
+    variables = task_vars(dataclasses.replace(PRIMARY, starts_at_boot=True), REPLICA)
+    said = Evidence("db1", "fence_agent", "on", None, True, 3, "db1 is on", time.time() + 60)
+    facts = {**variables["ansible_facts"], "continuity_fence_evidence": {said.key: said.to_dict()}}
+    variables["hostvars"]["shop"] = {"ansible_facts": facts}
+    result, shown = decide("assess", variables)
+    (line,) = result["decision"]["notices"]
+    first, second = " ".join(shown.split()).split("shop: ")[1:]
+    assert first.startswith("could be moved now, db1 -> db2") and "boots" not in first
+    assert second.startswith(line) and line.startswith("db1: its unit starts when the machine boots")
+    assert line in result["decision"]["evidence"], "from where the report has it"
 
 
 @pytest.mark.parametrize(

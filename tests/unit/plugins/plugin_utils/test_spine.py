@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run, spine
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Problem
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
@@ -122,9 +122,9 @@ def test_the_plans_hold_off_and_the_typed_run_reach_the_decision(begun):
         begun, services={"payments-db": {**SERVICE, "hold_off_seconds": 90.0}}, inputs={**INPUTS, "break_lease": "gone"}
     )
     assert view(held).service.hold_off_seconds == 90.0
-    assert spine.request_of(held, "failover", 9.0).break_lease == "gone"
-    assert spine.request_of(held, "failover", 9.0).drill is False
-    assert spine.request_of(dataclasses.replace(held, verb="drill"), "failover", 9.0).drill is True
+    assert spine.request_of(held, "payments-db", "failover", 9.0).break_lease == "gone"
+    assert spine.request_of(held, "payments-db", "failover", 9.0).drill is False
+    assert spine.request_of(dataclasses.replace(held, verb="drill"), "payments-db", "failover", 9.0).drill is True
 
 
 def test_what_another_run_was_told_is_no_observation(begun):
@@ -273,27 +273,35 @@ def test_a_sight_that_is_missing_or_torn_is_none(begun, content):
 
 
 def test_a_request_carries_every_input_of_the_run(begun):
-    request = spine.request_of(begun, "failover", 77.0)
+    request = spine.request_of(begun, "payments-db", "failover", 77.0)
     assert (request.verb, request.run_id, request.now, request.reason) == ("failover", begun.run_id, 77.0, "because")
     assert (request.target_site, request.source_site, request.waive) == ("dc2", None, ("lag_unknown",))
     assert (request.accept_data_loss_seconds, request.outage_started) == (30.0, 5.0)
 
 
+EARLIER = "20261122T023100Z-0000"
+
+
 @pytest.mark.parametrize(
-    ("verb", "named", "kept_here"),
+    ("verb", "named", "service", "ended", "confirms"),
     [
-        ("failover", "20261122T023100Z-0000", True),
-        ("switchover", "20261122T023100Z-0000", False),  # a refusal of another verb asked for no such word
-        ("failover", "20261122T023100Z-0001", False),  # made up
-        ("failover", "../runs/20261122T023100Z-0000", False),
-        ("failover", None, False),
+        ("failover", EARLIER, "payments-db", "refused", True),
+        ("switchover", EARLIER, "payments-db", "refused", False),  # a refusal of another verb asked for no such word
+        ("failover", "20261122T023100Z-0001", "payments-db", "refused", False),  # made up
+        ("failover", f"../runs/{EARLIER}", "payments-db", "refused", False),
+        ("failover", None, "payments-db", "refused", False),
+        ("failover", EARLIER, "payments-db", "done", False),
+        ("failover", EARLIER, "payments-db", "failed", False),
+        ("failover", EARLIER, "accounts-db", "refused", False),  # a word about one service is none about another
     ],
 )
-def test_only_a_run_that_is_kept_here_can_be_confirmed(begun, verb, named, kept_here):
-    earlier = dataclasses.replace(begun, verb=verb)
-    spine.write_run(dataclasses.replace(earlier, directory=str(Path(begun.directory).parent / "20261122T023100Z-0000")))
+def test_only_a_run_that_refused_the_service_here_can_be_confirmed(begun, verb, named, service, ended, confirms):
+    directory = str(Path(begun.directory).parent / EARLIER)
+    spine.write_run(dataclasses.replace(begun, verb=verb, directory=directory))
+    journal.append(directory, EARLIER, service, "decide", "done", fsync=False)
+    journal.append(directory, EARLIER, service, "outcome", ended, fsync=False)
     now = dataclasses.replace(begun, verb="failover", inputs={**INPUTS, "confirm": named})
-    assert spine.request_of(now, "failover", 77.0).confirm_kept is kept_here
+    assert spine.request_of(now, "payments-db", "failover", 77.0).confirm_kept is confirms
 
 
 def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun):

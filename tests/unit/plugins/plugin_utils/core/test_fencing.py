@@ -212,6 +212,78 @@ def test_assess_finds_a_device_that_switches_another_machine() -> None:
     assert "fence_mismatch" not in [refusal.rule for refusal in silent.refusals], "one that is silent may be off"
 
 
+DEVICE_OF_DB2 = dataclasses.replace(ON, member="db2", text="fence_lab db2 is on")
+STOPPED = Evidence("db1", "fence_systemd", "stopped", 3, True, 3, "masked", NOW)
+
+
+def at_boot(starts: dict[str, bool | None], *said: Evidence, **changes: object) -> View:
+    """db1 leads and db2 follows; whether the unit of each starts at boot, and what its fences say."""
+    runs = {"reachable": True, "running": True, "system_id": "7", "timeline": 1, "position": 1000}
+    leads = dataclasses.replace(GONE, role="primary", writable=True, followers={"db2": "async"}, **runs)
+    both = {"db1": leads, "db2": dataclasses.replace(ALONE, receiving=True)}
+    observed = {
+        name: dataclasses.replace(each, starts_at_boot=starts.get(name), engine={"units": [f"{name}@x.service"]})
+        for name, each in both.items()
+    }
+    evidence = {name: tuple(each for each in said if each.member == name) for name in both}
+    return view(observed=observed, evidence=evidence, **changes)
+
+
+@pytest.mark.parametrize(
+    ("starts", "said", "told"),
+    [
+        ({"db1": True}, (ON,), ["db1"]),
+        ({"db1": True, "db2": True}, (DEVICE_OF_DB2, ON), ["db1", "db2"]),
+        ({"db1": True, "db2": True}, (DEVICE_OF_DB2,), ["db2"]),
+        ({"db1": True}, (WEAK, ON), ["db1"]),
+        ({"db1": False}, (ON,), []),
+        ({"db1": None}, (ON,), []),
+        ({"db2": True}, (ON,), []),
+        ({"db1": True}, (DEAF,), []),
+        ({"db1": True}, (WEAK, BLIND, STOPPED), []),
+        ({"db1": True}, (), []),
+    ],
+    ids=[
+        "the primary",
+        "both, in the order of their names",
+        "only the one with a device",
+        "beside a fence of another kind",
+        "disabled",
+        "not known",
+        "the other one starts",
+        "the device is deaf",
+        "no power device",
+        "no fence",
+    ],
+)
+def test_assess_tells_whose_database_a_power_fence_would_give_back_as_a_second_primary(
+    starts: dict[str, bool | None], said: tuple[Evidence, ...], told: list[str]
+) -> None:
+    there = at_boot(starts, *said)
+    decision = decide(there, ask("assess"))
+    assert [line.partition(":")[0] for line in decision.notices] == told
+    for name, line in zip(told, decision.notices, strict=True):
+        assert line.startswith(f"{name}: its unit starts when the machine boots, so after a power fence its database")
+        assert f"systemctl disable {name}@x.service (on Debian: manual in its start.conf" in line
+    assert [line for line in decision.evidence if "boots" in line] == list(decision.notices), "the report has it, once"
+    assert decision.evidence[-1].startswith("a failover now"), "which the line of the service ends with"
+    assert not decision.refused and not decision.degraded, "it stands in the way of nothing"
+
+
+def test_only_assess_tells_what_starts_at_boot() -> None:
+    there = at_boot({"db1": True, "db2": True}, ON, DEVICE_OF_DB2)
+    assert decide(there, ask("assess")).notices
+    for verb in ("switchover", "failover", "failback", "rejoin"):
+        decision = decide(there, ask(verb))
+        assert not decision.notices and not any("boots" in line for line in decision.evidence), verb
+
+
+def test_an_assessment_that_is_refused_tells_what_starts_at_boot_all_the_same() -> None:
+    silent = at_boot({"db1": True}, ON, endpoints=(EndpointView("shop.example.", reachable=False),))
+    decision = decide(silent, ask("assess"))
+    assert decision.refused and len(decision.notices) == 1
+
+
 def moved(*said: Evidence, **changes: object) -> View:
     leads = dataclasses.replace(ALONE, role="primary", writable=True, receiving=None)
     old = dataclasses.replace(GONE, **changes)

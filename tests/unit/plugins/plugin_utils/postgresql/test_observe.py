@@ -227,6 +227,16 @@ def test_the_servers_process_is_held_against_the_plans_unit(machine, server):
     assert observe.parse(said)[SERVICE].cgroup == {part for line in own for part in line.split("/")}
 
 
+@pytest.mark.parametrize(("state", "starts"), [("enabled-runtime", True), ("disabled", False), ("", None)])
+def test_whether_the_unit_starts_at_boot_is_asked_with_everything_else_of_it(machine, server, state, starts):
+    machine.says(server("primary"))
+    machine.unit(UNIT, ActiveState="active", Id=UNIT, UnitFileState=state)
+    calls = machine.home / "calls"
+    machine.hook(UNIT, "before-show", f"echo asked >> {calls}")
+    assert look(machine).starts_at_boot is starts
+    assert calls.read_text() == "asked\n", "systemd is asked once"
+
+
 def test_a_unit_that_runs_a_server_elsewhere_is_told_where_none_answers(machine, tmp_path):
     machine.says("", rc=2)
     shutil.copy("/usr/bin/sleep", tmp_path / "postgres")

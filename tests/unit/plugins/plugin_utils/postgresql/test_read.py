@@ -199,6 +199,34 @@ def test_a_unit_that_runs_something_else_stops_every_verb(server, seen, active, 
 
 
 @pytest.mark.parametrize(
+    ("state", "starts"),
+    [
+        ("enabled", True),
+        ("enabled-runtime", True),  # Debian: `auto` in start.conf, whose generator writes below /run at each boot
+        ("disabled", False),  # Debian: `manual`
+        ("masked", False),
+        ("masked-runtime", None),  # until the next boot only
+        ("linked", None),
+        ("linked-runtime", None),
+        ("alias", None),
+        ("static", None),
+        ("indirect", None),
+        ("generated", None),
+        ("transient", None),
+        ("bad", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_whether_a_unit_starts_at_boot_is_told_only_where_systemd_says_so(server, seen, state, starts):
+    line = "" if state is None else f"UnitFileState={state}\n"
+    for said in (seen(server("primary")), seen(server("replica")), seen(state="in production")):
+        found = parse(said.replace("LoadState=loaded\n", f"LoadState=loaded\n{line}"))["shop"]
+        assert read.observation("db1", "dc1", "198.51.100.11", found).starts_at_boot is starts
+    assert read.observation("db1", "dc1", "198.51.100.11", None).starts_at_boot is None
+
+
+@pytest.mark.parametrize(
     ("status", "active", "runs", "wrong"),
     [
         (3, "active", "postgres", True),
