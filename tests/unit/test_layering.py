@@ -37,8 +37,8 @@ UTILS = PLUGINS / "plugin_utils"
 # single file is shared by all areas.
 DOORS = {"action", "dns_step", "member_step", "warm"}
 AREAS = {path.name for path in UTILS.iterdir() if path.is_dir()} - {"core", "__pycache__"}
-# a report is rendered from the journal; rights are those of what the other areas run; how a run that is confirmed ended, its
-# journal tells
+# a report is rendered from the journal, which also tells how a run ended that is confirmed; rights are those of
+# what the other areas run
 MAY_USE = {
     "spine": {"journal"},
     "report": {"journal"},
