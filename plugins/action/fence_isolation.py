@@ -55,7 +55,8 @@ def _stand(result: Mapping[str, Any], target: network.Target) -> network.Stand:
     """What a guard's own step read back."""
     if not result.get("known"):
         return network.Stand(None)
-    return network.Stand(target.rules() if result.get("isolated") else frozenset(), int(result.get("dropped") or 0))
+    rules = target.rules() if result.get("isolated") else frozenset()
+    return network.Stand(rules, int(result.get("dropped") or 0), tuple(result.get("weakened_by") or ()))
 
 
 def _looked(results: Iterable[Mapping[str, Any]]) -> Iterable[isolation.Looked]:

@@ -37,9 +37,10 @@ class ActionModule(Step):
         script = network.isolate_script if state == "fenced" else network.release_script
         stand, why = self._asked(script(target), look=False)
         if not (stand.isolates(target) if state == "fenced" else stand.absent):
+            shown = "; ".join(stand.weakened_by) or "the rules that it shows are others"
             raise StepFailed(
                 f"{self._host()} {'does not drop' if state == 'fenced' else 'still drops'} the packets of "
-                f"{target.service} on {target.member}: {why or 'the rules that it shows are others'}. "
+                f"{target.service} on {target.member}: {why or shown}. "
                 f"Look at `nft list table inet {target.table}` there, and at the login's rights",
                 reason=f"not_{state}",
                 isolated=stand.isolates(target),
@@ -64,6 +65,7 @@ class ActionModule(Step):
             "isolated": stand.isolates(target),
             "absent": stand.absent,
             "dropped": stand.dropped,
+            "weakened_by": list(stand.weakened_by),
             "table": target.table,
             **({"why": why} if why and stand.rules is None else {}),
         }

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 isolated:
-  description: Every rule was read back.
+  description: Every rule was read back, and nothing else in the table but drops.
   returned: success
   type: bool
 known:
@@ -56,6 +56,12 @@ dropped:
   description: Packets that the rules have dropped so far.
   returned: success
   type: int
+weakened_by:
+  description: What stands in the table and is no plain drop, such as an C(accept) that somebody inserted. The next
+    V(fenced) replaces the table.
+  returned: success
+  type: list
+  elements: str
 table:
   description: The table's name.
   returned: success

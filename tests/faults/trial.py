@@ -124,9 +124,7 @@ class Trial:
         assert set(rules) <= set(found), f"refused by {sorted(found)}, not by {sorted(rules)}"
         assert result.changed == 0, tail(result.output)
         assert (different := harness.differences(before)) == "", different
-        return Seen(
-            "; ".join(f"`{rule}`: {found[rule]['measured']} (limit: {found[rule]['limit']})" for rule in found), True
-        )
+        return Seen(in_words(found), True)
 
     @contextmanager
     def paused_after(
@@ -191,6 +189,11 @@ class Paused:
         report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         result = Result(self.process.returncode, self.log.read_text(encoding="utf-8"), 0.0, report)
         return self.trial.watch.keep(self.run_id, result)
+
+
+def in_words(rules: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was measured and what is allowed, of every rule that refused."""
+    return "; ".join(f"`{rule}`: {one['measured']} (limit: {one['limit']})" for rule, one in rules.items())
 
 
 def tail(output: str) -> str:

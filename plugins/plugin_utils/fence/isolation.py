@@ -105,6 +105,8 @@ def _of_guard(name: str, stand: Stand, target: Target) -> str:
         return f"{name} did not show its rules"
     if stand.isolates(target):
         return f"{name} drops them, {stand.dropped} packets so far"
+    if stand.weakened_by:
+        return f"{name} holds what is no plain drop ({'; '.join(stand.weakened_by)})"
     return f"{name} has no rules" if stand.absent else f"{name} has only a part of the rules"
 
 

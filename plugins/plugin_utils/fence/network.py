@@ -137,15 +137,17 @@ class Stand:
     rules: frozenset[Rule] | None
     #: packets that were dropped so far
     dropped: int = 0
+    #: what stands in the table and is no plain drop: an `accept` before ours lets through what they would drop
+    weakened_by: tuple[str, ...] = ()
 
     def isolates(self, target: Target) -> bool:
-        """Every rule is there. What else stands in the table does not weaken them: all it holds are drops."""
-        return self.rules is not None and target.rules() <= self.rules
+        """Every rule is there, and whatever else stands in the table only drops."""
+        return self.rules is not None and target.rules() <= self.rules and not self.weakened_by
 
     @property
     def absent(self) -> bool:
         """The table is gone, or holds nothing."""
-        return self.rules is not None and not self.rules
+        return self.rules is not None and not self.rules and not self.weakened_by
 
 
 def parse(stdout: str) -> Stand:
@@ -160,36 +162,52 @@ def parse(stdout: str) -> Stand:
     try:
         entries = json.loads(text[text.index("{") :])["nftables"]
         hooks = {e["chain"]["name"]: e["chain"] for e in entries if "chain" in e}
+        # Ours has no flags. A dormant one shows all its rules and drops nothing; nft 1.0.6 garbles the flag, or all
+        weakened_by = ["flags of the table, such as dormant" for e in entries if e.get("table", {}).get("flags")]
         found, dropped = set(), 0
         for entry in (e["rule"] for e in entries if "rule" in e):
-            rule, count = _rule(hooks[entry["chain"]], entry["expr"])
+            chain, expression = hooks[entry["chain"]], entry["expr"]
+            if not _only_drops(expression):
+                words = ", ".join(word for part in expression for word in part) or "nothing"
+                weakened_by.append(f"rule {entry.get('handle')} of the chain {entry['chain']}: {words}")
+                continue
+            rule, count = _rule(chain, expression)
             found |= {rule} if rule else set()
             dropped += count
-        return Stand(frozenset(found), dropped)
+        return Stand(frozenset(found), dropped, tuple(weakened_by))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Stand(None)
 
 
+def _only_drops(expression: Sequence[Mapping[str, Any]]) -> bool:
+    """Whatever it matches, it drops. Any statement that is not known here may do something else."""
+    return [*expression[-1:]] == [{"drop": None}] and all(
+        set(part) in ({"match"}, {"counter"}) for part in expression[:-1]
+    )
+
+
 def _rule(chain: Mapping[str, Any], expression: Sequence[Mapping[str, Any]]) -> tuple[Rule | None, int]:
-    """One rule of ours; None for any other, such as one that somebody weakened."""
-    matches, dropped = {}, 0
+    """One drop of ours; None for any other, such as one that somebody weakened."""
+    matches: dict[str, tuple[str, list[Any]]] = {}
+    dropped = 0
     for part in expression[:-1]:
         if "counter" in part:
             dropped += int(part["counter"]["packets"])
             continue
         match = part["match"]
-        if match["op"] != "==":
+        payload = match["left"].get("payload", {})
+        field, protocol = payload.get("field"), payload.get("protocol")
+        # Two addresses that must both be met are met by none
+        if match["op"] != "==" or field is None or field in matches:
             return None, 0
-        payload = match["left"]["payload"]
-        matches[payload["field"]] = (payload["protocol"], _values(match["right"]))
+        matches[field] = (protocol, _values(match["right"]))
     ends = next((e for e in ("daddr dport", "saddr sport") if set(e.split()) == set(matches)), "")
-    last = expression[-1] if expression else {}
-    if not ends or "drop" not in last or chain.get("type") != "filter" or chain.get("prio") != PRIORITY:
+    if not ends or chain.get("type") != "filter" or chain.get("prio") != PRIORITY:
         return None, 0
     (family, addresses), (protocol, ports) = (matches[field] for field in ends.split())
-    if protocol != "tcp":
+    if protocol != "tcp" or not all(isinstance(port, int) for port in ports):  # ports may be a range, or a set's name
         return None, 0
-    hosts, numbers = tuple(sorted(map(str, addresses))), tuple(sorted(map(int, ports)))
+    hosts, numbers = tuple(sorted(map(str, addresses))), tuple(sorted(ports))
     return (str(chain["hook"]), family, ends, hosts, numbers), dropped
 
 

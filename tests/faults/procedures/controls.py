@@ -14,7 +14,7 @@ from harness import FAULTS, Result, changed_plan, inside
 from say import wait
 
 from tests.faults.procedures.primary import serves_again
-from tests.faults.trial import Seen, Trial, tail
+from tests.faults.trial import Seen, Trial, in_words, tail
 
 DRILL = (f"fault={FAULTS}/primary_crashed.yml",)
 NOTHING = "- name: Say yes and do nothing\n  ansible.builtin.debug: {msg: fenced}\n"
@@ -30,7 +30,9 @@ def ended(trial: Trial, result: Result, verdict: str, *words: str) -> Seen:
         inside("db1", f"systemctl unmask --quiet {trial.cluster.unit} && systemctl start {trial.cluster.unit}")
     serves_again(trial)
     service = result.service(trial.service)
-    why = service["message"] or "; ".join(service["reasons"]) or ", ".join(result.rules(trial.service))
+    rules = in_words(result.rules(trial.service))
+    why = rules if verdict == "refused" else service["message"] or "; ".join(service["reasons"]) or rules
+    assert why, f"its report gives no reason: {tail(result.output)}"
     return Seen(f"exit {result.rc}, {verdict}: {why}", True)
 
 

@@ -30,17 +30,17 @@ class Gateway:
     """A guard that keeps its table in memory; `deaf` takes orders and does nothing."""
 
     def __init__(self, deaf=False):
-        self.there, self.deaf, self.orders = False, deaf, []
+        self.there, self.deaf, self.orders, self.inserted = False, deaf, [], []
 
     def __call__(self, command, script):
         text = script.decode()
         if "add table" in text or "nft delete table" in text:
             self.orders.append("set" if "add table" in text else "delete")
             self.there = self.there if self.deaf else "add table" in text
+            self.inserted = self.inserted if self.deaf else []
         return 0, (self._table() if self.there else "@@absent\n").encode(), b""
 
-    @staticmethod
-    def _table():
+    def _table(self):
         chains, rules = [], []
         for hook, family, ends, addresses, ports in sorted(RULES.rules()):
             chains.append({"chain": {"name": hook, "type": "filter", "hook": hook, "prio": network.PRIORITY}})
@@ -50,7 +50,7 @@ class Gateway:
                 left = {"payload": {"protocol": protocol, "field": field}}
                 match.append({"match": {"op": "==", "left": left, "right": {"set": right}}})
             rules.append({"rule": {"chain": hook, "expr": [*match, {"counter": {"packets": 1}}, {"drop": None}]}})
-        return json.dumps({"nftables": [*chains, *rules]})
+        return json.dumps({"nftables": [*chains, *self.inserted, *rules]})
 
 
 def guard(gateway, state, check_mode=False, **more):
@@ -87,6 +87,35 @@ def test_rules_that_are_not_read_back_are_an_error():
     deaf = Gateway(deaf=True)
     deaf.there = True
     assert guard(deaf, "released")["reason"] == "not_released"
+
+
+ACCEPT = {"rule": {"chain": "forward", "handle": 42, "expr": [{"accept": None}]}}
+NAMED = "rule 42 of the chain forward: accept"
+
+
+@pytest.mark.parametrize(("state", "isolated"), [("fenced", True), ("released", False)])
+def test_an_accept_before_our_drops_is_no_fence_and_the_table_is_replaced_or_deleted(state, isolated):
+    gateway = Gateway()
+    guard(gateway, "fenced")
+    gateway.inserted = [ACCEPT]
+    seen = guard(gateway, "proven")
+    assert (seen["known"], seen["isolated"], seen["absent"], seen["weakened_by"]) == (True, False, False, [NAMED])
+    assert guard(gateway, state, check_mode=True)["changed"] is True and gateway.inserted == [ACCEPT]
+    ordered = guard(gateway, state)
+    assert (ordered["changed"], ordered["isolated"], ordered["weakened_by"]) == (True, isolated, [])
+    assert gateway.orders == ["set", "set" if isolated else "delete"]
+
+
+def test_what_stays_in_the_table_after_the_order_is_named():
+    gateway = Gateway(deaf=True)
+    gateway.there, gateway.inserted = True, [ACCEPT]
+    result = guard(gateway, "fenced")
+    assert (result["reason"], result["isolated"]) == ("not_fenced", False) and NAMED in result["msg"]
+
+
+def test_the_judgement_names_what_a_guard_lets_pass():
+    result = judged(guards=[{**GUARD, "isolated": False, "weakened_by": [NAMED]}])
+    assert result["reason"] == "not_fenced" and f"gw holds what is no plain drop ({NAMED})" in result["msg"]
 
 
 def test_check_mode_sets_nothing():

@@ -16,9 +16,10 @@ def facts(*evidence):
     return {each.key: each.to_dict() for each in evidence}
 
 
-def gate(*evidence, **args):
+def gate(*evidence, check_mode=False, **args):
     values = {"service": "shop", "members": ["db1"], "min_level": 2, "since": 100.0, **args}
-    return made(ActionModule, values).run(task_vars={"ansible_facts": {"continuity_fence_evidence": facts(*evidence)}})
+    known = {"ansible_facts": {"continuity_fence_evidence": facts(*evidence)}}
+    return made(ActionModule, values, check_mode=check_mode).run(task_vars=known)
 
 
 OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "plug 1 is off", 150.0)
@@ -49,6 +50,12 @@ def test_anything_less_keeps_it_shut(evidence, args):
     assert (result["failed"], result["reason"]) == (True, "not_fenced")
     assert "is not fenced" in result["msg"] and "fence_agent: it is on" in result["msg"]
     assert "Nothing was promoted" in result["msg"]
+
+
+def test_the_gate_is_as_shut_in_check_mode():
+    assert gate(check_mode=True)["reason"] == "not_fenced" and gate(check_mode=True)["failed"] is True
+    assert gate(CLOSED, min_level=3, check_mode=True)["lacking"] == ["db1"]
+    assert not gate(OFF, check_mode=True).get("failed")
 
 
 def test_a_third_partys_claim_beyond_the_ladder_is_an_error():

@@ -68,6 +68,13 @@ def test_a_guard_without_all_rules_is_no_fence(stand):
     assert judged([looked("c1"), looked("c2")], {}).level is None
 
 
+def test_a_guard_that_lets_packets_pass_proves_nothing_is_named_and_can_be_set_again():
+    weakened = Stand(TARGET.rules(), 4, ("rule 42 of the chain input: accept",))
+    proof = judged([looked("c1"), looked("c2")], {"gw": weakened})
+    assert (proof.level, proof.state, proof.gives) == (None, "unknown", 2)
+    assert proof.text.startswith("gw holds what is no plain drop (rule 42 of the chain input: accept); ")
+
+
 @pytest.mark.parametrize(
     ("guards", "vantages", "told"),
     [

@@ -113,6 +113,71 @@ def test_a_rule_that_only_counts_or_lets_pass_stands_for_none(number: int) -> No
         assert not stands(entries), verdict
 
 
+MATCH = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}
+PORTS = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": {"range": [1, 9]}}}
+ALL_BAD = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "@bad"}}
+
+
+@pytest.mark.parametrize("place", [3, len(NAMES) + 3], ids=["before ours", "behind ours"])
+@pytest.mark.parametrize("hook", ["input", "forward", "output"])
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ([{"accept": None}], "accept"),
+        ([MATCH, {"counter": {"packets": 2}}, {"accept": None}], "match, counter, accept"),
+        ([PORTS, {"jump": {"target": "elsewhere"}}], "match, jump"),
+        ([{"flow": {"op": "add", "flowtable": "@fast"}}], "flow"),
+        ([{"limit": {"rate": 1}}, {"drop": None}], "limit, drop"),
+        ([{"drop": None}, {"accept": None}], "drop, accept"),
+        ([PORTS], "match"),
+        ([], "nothing"),
+    ],
+    ids=["accept", "accept of some", "jump", "flow", "not understood", "more than a drop", "no verdict", "empty"],
+)
+def test_what_is_no_plain_drop_is_named_and_nothing_is_isolated(
+    place: int, hook: str, expression: list[dict[str, Any]], words: str
+) -> None:
+    entries = listed()
+    entries.insert(place, {"rule": {"chain": hook, "handle": 42, "expr": expression}})
+    stand = network.parse(json.dumps({"nftables": entries}))
+    assert stand.rules == set(RULES) and not stand.isolates(TARGET)
+    assert stand.weakened_by == (f"rule 42 of the chain {hook}: {words}",)
+
+
+@pytest.mark.parametrize(
+    "matches", [[], [MATCH], [PORTS], [ALL_BAD, PORTS]], ids=["all", "of a link", "a port range", "a set's addresses"]
+)
+def test_a_drop_of_others_takes_nothing_away(matches: list[dict[str, Any]]) -> None:
+    entries = listed()
+    entries.insert(3, {"rule": {"chain": "forward", "handle": 42, "expr": [*matches, {"drop": None}]}})
+    assert stands(entries)
+
+
+@pytest.mark.parametrize("number", range(len(RULES)), ids=NAMES)
+def test_a_rule_that_asks_for_more_than_ours_stands_for_none(number: int) -> None:
+    """No packet has two senders, and what comes over another link passes."""
+    payload = {"protocol": "ip", "field": RULES[number][2].split()[0]}
+    for more in ({"match": {"op": "==", "left": {"payload": payload}, "right": "192.0.2.9"}}, MATCH):
+        entries = listed()
+        entries[3 + number]["rule"]["expr"].insert(0, more)
+        assert not stands(entries), more
+
+
+@pytest.mark.parametrize("flags", ["t", ["dormant"]], ids=["nft 1.0.6", "newer"])
+def test_a_dormant_table_drops_nothing_whatever_it_shows(flags: object) -> None:
+    table: dict[str, Any] = {"table": {"family": "inet", "name": TARGET.table}}
+    assert stands([table, *listed()])
+    table["table"]["flags"] = flags
+    assert not stands([table, *listed()])
+
+
+def test_a_table_that_only_lets_pass_is_not_absent() -> None:
+    chain = {"chain": {"name": "forward", "type": "filter", "hook": "forward", "prio": network.PRIORITY}}
+    rule = {"rule": {"chain": "forward", "handle": 42, "expr": [{"accept": None}]}}
+    assert network.parse(json.dumps({"nftables": [chain]})).absent
+    assert not network.parse(json.dumps({"nftables": [chain, rule]})).absent
+
+
 @pytest.mark.parametrize("chain", [0, 1, 2], ids=["input", "forward", "output"])
 @pytest.mark.parametrize("change", [{"type": "nat"}, {"prio": 0}, {"hook": "prerouting"}], ids=str)
 def test_a_chain_that_is_hung_elsewhere_holds_none(chain: int, change: dict[str, Any]) -> None:
