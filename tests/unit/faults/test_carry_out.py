@@ -83,7 +83,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(damage, "heal_all", lambda _service, _replicas: made.said.append("heal all"))
     monkeypatch.setattr(damage, "superseded", lambda _service: made.superseded)
     monkeypatch.setattr(damage, "reset", lambda: made.said.append("reset"))
-    monkeypatch.setattr(damage, "start_at_boot", lambda starts: made.boots.append(starts))
+    monkeypatch.setattr(damage, "start_at_boot", made.boots.append)
     return made
 
 

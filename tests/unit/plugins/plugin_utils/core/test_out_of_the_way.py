@@ -9,6 +9,8 @@ must be proven out of the way, be fenced first, or be given up by a full word.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -43,9 +45,9 @@ WORD = {"waive": ("old_primary_unfenced",), "reason": "pulled the plug", "confir
 def decided(
     verb: str,
     *said: Evidence,
-    db1: dict[str, Any] = SILENT,
-    db2: dict[str, Any] = ALONE,
-    db3: dict[str, Any] = ALONE,
+    db1: Mapping[str, Any] = MappingProxyType(SILENT),
+    db2: Mapping[str, Any] = MappingProxyType(ALONE),
+    db3: Mapping[str, Any] = MappingProxyType(ALONE),
     holds: str = "gone",
     left: float = 240.0,
     beside: tuple[EndpointView, ...] = (),
