@@ -15,6 +15,7 @@ DRILL_ARGS ?= -e scope=payments -e fault=$(CURDIR)/tests/lab/faults/primary_cras
 RESTORE_ARGS ?= -e scope=payments -e restore_mode=drill -e restore_controls=$(CURDIR)/tests/lab/restore_controls.yml
 SCENARIOS ?=
 FAULTS ?=
+VERBS ?=
 PYTEST_ARGS ?= -q
 # Unit tests share nothing, and those with servers of their own mostly wait: twice as many at once as there are cores (0: in
 # this process, for a debugger). Whoever has none left takes over from the others, or the last one would end alone.
@@ -105,8 +106,8 @@ unit-oldest: collection packages  ## unit tests and playbook syntax on the oldes
 molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
 	python tests/tools/scenarios.py $(SCENARIOS)
 
-verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag")
-	python -m pytest -p no:cacheprovider tests/lab/verbs $(PYTEST_ARGS)
+verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag", VERBS=--half=commit)
+	python -m pytest -p half -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)
 
 consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)

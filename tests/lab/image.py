@@ -26,7 +26,7 @@ REPOSITORY = f"{PREFIX}-base"
 PARENT = "debian:12-slim"
 SUITE = "bookworm"
 PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps"),
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "procps", "rsync"),
     *("iproute2", "iptables", "iputils-ping"),
     *("postgresql-15", "postgresql-client-15", "pgbackrest"),
     "bind9-dnsutils",

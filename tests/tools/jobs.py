@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Run commands for a person: how each went, what it said last, how long it took, and a summary.
 
-They run one after another, but for those that are told to run beside another one.
+They run one after another. Those that neither share nor measure anything run aside: one after another as well, but
+beside the rest, from the start.
 
 Everything a command says goes to its log below ``build/log``; the end of it is shown where the command failed. What
 comes after a failure still runs (a person wants all findings, not the first) unless it needs what failed. A command
@@ -24,6 +25,8 @@ LOGS = Path("build/log")
 SHOWN_LINES = 60
 HEARTBEAT_SECONDS = 60.0
 SKIPPED = "skipped: "
+# A third of what the others get where they compete: tests of its own with a time to keep must still keep it.
+ASIDE = ("nice", "-n", "5")
 COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
 
 
@@ -33,8 +36,8 @@ class Job:
 
     ``needs`` names a job without whose success it is pointless; ``refused`` is a pattern that must not stand in its
     output, for commands that call it a success when they left something out. Where it ``may_skip``, a success
-    whose last line is "skipped: <reason>" is called that, and no failure. ``beside`` names a job during which this one
-    runs, after the others that do: for work that neither shares nor measures anything.
+    whose last line is "skipped: <reason>" is called that, and no failure. One that runs ``aside`` leaves the others the
+    machine when they need it; one that runs ``alone``, because it measures, waits until nothing runs aside any more.
     """
 
     name: str
@@ -42,7 +45,8 @@ class Job:
     needs: str = ""
     refused: str = ""
     may_skip: bool = False
-    beside: str = ""
+    aside: bool = False
+    alone: bool = False
 
     @property
     def log(self) -> Path:
@@ -65,7 +69,11 @@ def run(job: Job) -> tuple[str, float]:
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            job.command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+            [*ASIDE, *job.command] if job.aside else job.command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
         )
         while True:
             try:
@@ -121,18 +129,18 @@ def run_all(jobs: Sequence[Job]) -> int:
     """Run the jobs and print the summary; return the exit code: 1 if any of them failed or could not run."""
     started = time.monotonic()
     course = Course()
-    names = {job.name for job in jobs}
-    for job in jobs:
-        if job.beside in names:
-            continue
-        with ThreadPoolExecutor(1) as pool:
-            beside = pool.submit(course.take, [each for each in jobs if each.beside == job.name])
-            try:
-                course.take([job])
-            except BaseException:  # Ctrl-C: nothing more begins beside it
-                course.cut_off = True
-                raise
-            beside.result()
+    with ThreadPoolExecutor(1) as pool:
+        aside = pool.submit(course.take, [job for job in jobs if job.aside])
+        try:
+            for job in jobs:
+                if job.alone:
+                    aside.result()
+                if not job.aside:
+                    course.take([job])
+        except BaseException:  # Ctrl-C: nothing more begins aside
+            course.cut_off = True
+            raise
+        aside.result()
     outcome, seconds = course.outcome, course.seconds
     width = max(len(job.name) for job in jobs)
     print()

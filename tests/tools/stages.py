@@ -15,17 +15,18 @@ from jobs import Job, run_all
 # Without the oldest Python there is nothing it could be run on.
 MAY_SKIP = ("unit-oldest",)
 NEEDS = dict.fromkeys(("molecule", "verbs", "consumer", "drill-restore", "faults", "bench-guard"), "lab")
-# All faults take hours; a test run has time for those that tell most.
-WITH = {"faults": "FAULTS=--core"}
-# The stories leave a core idle for these, one at a time. `verbs` measures and has the machine to itself.
-BESIDE_MOLECULE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit-oldest")
+# All faults take hours; a test run has time for those that tell most, and for half of the verbs' tests, by the commit.
+WITH = {"faults": "FAULTS=--core", "verbs": "VERBS=--half=commit"}
+# What needs the lab leaves a core idle for these, one at a time, but for what compares times.
+ASIDE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit", "unit-oldest")
+ALONE = ("bench-guard",)
 
 
 def stage(name: str, names: Sequence[str]) -> Job:
-    """Make the job of a target among others. Beside the stories it has one core."""
-    beside = "molecule" if name in BESIDE_MOLECULE and "molecule" in names else ""
-    command = ["make", name, *(["WORKERS=1"] if beside else []), *([WITH[name]] if name in WITH else [])]
-    return Job(name, command, NEEDS.get(name, ""), may_skip=name in MAY_SKIP, beside=beside)
+    """Make the job of a target among others. Aside of those that use the lab it has one core."""
+    aside = name in ASIDE and not set(names) <= set(ASIDE)
+    command = ["make", name, *(["WORKERS=2"] if aside else []), *([WITH[name]] if name in WITH else [])]
+    return Job(name, command, NEEDS.get(name, ""), may_skip=name in MAY_SKIP, aside=aside, alone=name in ALONE)
 
 
 if __name__ == "__main__":

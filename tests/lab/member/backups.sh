@@ -29,8 +29,7 @@ save)
     rm -rf "$kept"
     cp -a /srv/backup "$kept"
     ;;
-restore)
-    empty
-    cp -a "$kept/." /srv/backup/
+restore) # written over, not deleted and made anew: see pristine.sh
+    rsync -a --checksum --inplace --delete "$kept/" /srv/backup/
     ;;
 esac

@@ -21,8 +21,8 @@ def somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def shell(name: str, script: str, needs: str = "", refused: str = "", beside: str = "") -> Job:
-    return Job(name, ["sh", "-c", script], needs, refused, beside=beside)
+def shell(name: str, script: str, needs: str = "", refused: str = "", aside: bool = False, alone: bool = False) -> Job:
+    return Job(name, ["sh", "-c", script], needs, refused, aside=aside, alone=alone)
 
 
 def test_everything_passes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,25 +49,31 @@ def test_what_needs_a_failed_job_does_not_run(capsys: pytest.CaptureFixture[str]
     assert not Path("ran").exists()
 
 
-def test_a_job_runs_beside_another_and_neither_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_run_aside_from_the_start_and_none_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     wait = "for try in $(seq 500); do [ -e {} ] && exit 0; sleep 0.02; done; exit 1"
     # Each ends only when it sees the other: one after another they could not.
-    lint = shell("lint", "touch lint; " + wait.format("stories"), beside="molecule")
-    molecule = shell("molecule", "touch stories; " + wait.format("types"))
-    # It goes on for a moment after that: what comes next begins when both have ended
-    alone = "for try in $(seq 25); do [ ! -e began ] || exit 0; sleep 0.02; done; touch alone; exit 1"
-    types = shell("types", f"touch types; {alone}", beside="molecule")
-    verbs = shell("verbs", "touch began; test -e alone")
-    assert run_all([lint, types, molecule, verbs]) == 1
+    lab = shell("lab", "touch lab; " + wait.format("lint"))
+    lint = shell("lint", "touch lint; " + wait.format("lab"), aside=True)
+    types = shell("types", "touch types; " + wait.format("stories"), aside=True)
+    broken = shell("unit", "exit 3", aside=True)
+    assert run_all([lab, lint, types, broken, shell("molecule", "touch stories; " + wait.format("types"))]) == 1
     said = capsys.readouterr().out
-    assert all(f"{name}: ok" in said for name in ("lint", "molecule", "verbs"))
-    assert "types: FAILED" in said
-    assert said.endswith("3 passed, 1 failed\n")
+    assert all(f"{name}: ok" in said for name in ("lab", "lint", "types", "molecule"))
+    assert "unit: FAILED" in said
+    assert said.endswith("4 passed, 1 failed\n")
 
 
-def test_a_job_whose_neighbour_was_not_asked_for_runs_alone() -> None:
-    assert run_all([shell("lint", "touch ran", beside="molecule")]) == 0
-    assert Path("ran").exists()
+def test_one_that_measures_waits_for_all_that_runs_aside() -> None:
+    # It goes on for a moment: whatever began meanwhile would have been seen
+    unit = shell("unit", "for try in $(seq 25); do [ ! -e began ] || exit 1; sleep 0.02; done; touch ended", aside=True)
+    assert run_all([shell("lab", "true"), unit, shell("bench-guard", "touch began; test -e ended", alone=True)]) == 0
+
+
+def test_what_runs_aside_leaves_the_others_the_machine() -> None:
+    own = int(subprocess.run(["nice"], capture_output=True, text=True, check=True).stdout)
+    assert run_all([shell("lint", "nice > aside", aside=True), shell("lab", "nice > lab")]) == 0
+    assert int(Path("lab").read_text()) == own
+    assert int(Path("aside").read_text()) == min(own + 5, 19)
 
 
 def test_a_success_that_left_something_out_is_a_failure() -> None:

@@ -21,6 +21,7 @@ import dns.rcode
 import dns.rrset
 import psycopg
 import pytest
+from real_server import server_folder
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary import control
 from ansible_collections.continuity.dr.plugins.plugin_utils.canary.config import Config, Login
@@ -165,7 +166,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> 
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="canary-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    path = server_folder()
     if os.geteuid() == 0:
         shutil.chown(path, "postgres", "postgres")
     yield path

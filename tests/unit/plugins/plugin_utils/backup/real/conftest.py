@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 from real_primary import Primary, until
+from real_server import server_folder
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.prove import Canary, Check
@@ -23,8 +22,7 @@ CANARY = Canary("postgres", "canary")
 
 def built() -> Primary:
     """A running primary with a stanza, one full backup in each repository."""
-    folder = Path(tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp"))  # short, for the sockets
-    folder.chmod(0o755)
+    folder = server_folder()
     made = Primary(folder)
     made.created("--wal-segsize=1")
     made.sql(

@@ -10,14 +10,13 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 from fake_member import FakeMember
-from real_server import AS_USER, free_port, programs
+from real_server import AS_USER, free_port, programs, server_folder
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation
@@ -164,8 +163,7 @@ class Server(FakeMember):
 @pytest.fixture(scope="session")
 def template():
     """A fresh cluster, made once and copied for each test."""
-    folder = Path(tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp"))
-    folder.chmod(0o755)
+    folder = server_folder()
     first = Server(folder, "first")
     first.as_user(
         first.bin_directory / "initdb", "-D", first.data, "-A", "trust", "--no-sync", "-E", "UTF8", "--wal-segsize=1"
@@ -182,10 +180,7 @@ def template():
 def pair(template, monkeypatch):
     """db1, a primary, and db2, its streaming standby (cloned by the collection's own step)."""
     monkeypatch.setattr(lease, "STATE_DIRECTORY", "/STATE")
-    folder = Path(
-        tempfile.mkdtemp(prefix="continuity-unit-", dir="/tmp")
-    )  # short: a socket's path has at most 107 bytes
-    folder.chmod(0o755)
+    folder = server_folder()
     db1, db2 = Server(folder, "db1"), Server(folder, "db2")
     try:
         for server in (db1, db2):
