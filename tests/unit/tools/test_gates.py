@@ -125,7 +125,7 @@ def test_a_test_run_has_every_stage() -> None:
         ("unit", "tests/tools/unit build/cache/unit $(AT_ONCE) $(PYTEST_ARGS)"),
         ("unit-oldest", "tests/tools/oldest .venv-oldest 3.11 $(AT_ONCE) $(PYTEST_ARGS)"),
         ("molecule", "python tests/tools/scenarios.py $(SCENARIOS)"),
-        ("verbs", "python -m pytest -p no:cacheprovider tests/lab/verbs $(PYTEST_ARGS)"),
+        ("verbs", "python -m pytest -p half -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)"),
         ("consumer", "python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)"),
         ("faults", "tests/tools/faults $(FAULTS)"),
         ("bench-guard", 'python -m benchmarks.guard --rounds "$(BENCH_ROUNDS)"'),
@@ -135,13 +135,23 @@ def test_the_exit_code_of_a_stage_is_that_of_its_program(target: str, command: s
     assert recipe(target) == [command]
 
 
-def test_a_test_run_breaks_what_it_has_time_for(tmp_path: Path) -> None:
+def test_a_test_run_tries_what_it_has_time_for(tmp_path: Path) -> None:
     """All of the faults take hours; without the word a test run would not end, with another none would be tried."""
-    (tmp_path / "Makefile").write_text("faults lab:\n\t@echo given: $(FAULTS)\n", encoding="utf-8")
-    stages = [sys.executable, str(TOP / "tests/tools/stages.py"), "lab", "faults"]
+    (tmp_path / "Makefile").write_text("faults verbs lab:\n\t@echo given: $(FAULTS)$(VERBS)\n", encoding="utf-8")
+    stages = [sys.executable, str(TOP / "tests/tools/stages.py"), "lab", "verbs", "faults"]
     subprocess.run(stages, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "build/log/faults.log").read_text() == "given: --core\n"
+    assert (tmp_path / "build/log/verbs.log").read_text() == "given: --half=commit\n"
     assert (tmp_path / "build/log/lab.log").read_text() == "given:\n"
+
+
+def test_what_measures_has_the_machine_to_itself_and_what_needs_the_lab_is_not_aside() -> None:
+    stages = runpy.run_path(str(TOP / "tests/tools/stages.py"))
+    made = {name: stages["stage"](name, STAGES.split()) for name in STAGES.split()}
+    assert {name for name, job in made.items() if job.alone} == {"bench-guard"}
+    assert not {name for name, job in made.items() if job.aside and (name == "lab" or job.needs)}
+    # Alone, a part has the whole machine
+    assert not stages["stage"]("unit", ["lint", "unit"]).aside
 
 
 @pytest.mark.parametrize("target", ["molecule", "verbs", "consumer", "drill-restore", "faults", "bench-guard"])
