@@ -14,7 +14,7 @@ description:
     those are the members that gave no answer, in every other stage all of them.
   - V(witnesses) gives one entry for each member that gave no answer and each machine that is to look at it. Those are
     the members that did answer and the plan's C(witnesses); the controller looks at the same time as the first of them
-    (C(controller_too)), or alone.
+    (C(controller_too)), or alone. In stages that promote nobody there is none.
   - Part of the verbs; without a run, and for a host that is no service, it returns nothing.
 options:
   _terms:
@@ -52,4 +52,4 @@ class LookupModule(LookupBase):
         if current is None or name not in current.services:
             return [[]]
         asked = questions.for_witnesses if what == "witnesses" else questions.for_fences
-        return [asked(current.services[name], (variables or {}).get("hostvars") or {}, stage)]
+        return [asked(current.services[name], (variables or {}).get("hostvars") or {}, stage, current.started)]

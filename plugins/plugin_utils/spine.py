@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils import journal
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal, questions
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import (
     DEFAULT_MIN_LEVEL,
     Evidence,
@@ -42,6 +42,7 @@ def service_of(run: Run, name: str) -> Service:
         fences=tuple(fence["name"] for fence in plan.get("fences") or ()),
         min_level=int(plan.get("min_level", DEFAULT_MIN_LEVEL)),
         hold_off_seconds=float(plan.get("hold_off_seconds") or 0.0),
+        unwatched=tuple(member["host"] for member in plan["members"] if not questions.looked_at(member)),
     )
 
 

@@ -37,12 +37,18 @@ def evidence(view: View, request: Request, target: Observation | None) -> Iterat
 
 
 def notices(view: View, request: Request) -> Iterator[str]:
-    """Of an assessment: which member a power fence would give back as a second primary, and how to keep it from that.
+    """Of an assessment: what weakens a later failover, and how to mend it.
 
-    Only a power device says `on`: what stops a machine in another way leaves it masked, and nothing starts at its boot.
+    A power fence could give a member back as a second primary. Only a power device says `on`: what stops a machine in
+    another way leaves it masked, and nothing starts at its boot.
     """
     if request.verb != "assess":
         return
+    for name in view.service.unwatched:
+        yield (
+            f"{name}: its address is a name, which may lead to another machine, so nobody else looks whether its "
+            "database lives while this controller cannot reach it; give the member an IP address in the plan (address)"
+        )
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         powered = any(evidence.state == "on" for evidence in view.evidence.get(observed.member, ()))
         if observed.starts_at_boot and powered:

@@ -263,6 +263,8 @@ class Service:
     min_level: int = DEFAULT_MIN_LEVEL
     #: for so long after a promotion a failover needs an acknowledgement; 0: never
     hold_off_seconds: float = 0.0
+    #: members with names in place of addresses: no witness looks whether their database lives
+    unwatched: tuple[str, ...] = ()
 
     @property
     def has_fence(self) -> bool:

@@ -23,9 +23,11 @@ def ask(tmp_path):
     run.forget()
     run.begin(verb="failover", inputs={}, plan={}, services={"shop": SERVICE}, runs_directory=str(tmp_path))
 
-    def do(*terms, reachable=("db2",)):
+    def do(*terms, reachable=("db2",), asked=None):
         engine = {"units": ["db.service"], "ports": [5432]}
         seen = {"db1": {"reachable": "db1" in reachable, "engine": engine}, "db2": {"reachable": "db2" in reachable}}
+        for host, when in (asked or {}).items():
+            seen[host]["asked"] = when
         hostvars = {host: {"ansible_facts": {"continuity_observed": {"shop": said}}} for host, said in seen.items()}
         return LookupModule().run(terms, {"hostvars": hostvars})[0]
 
@@ -62,7 +64,18 @@ def test_a_silent_member_is_looked_at_from_every_other_machine_and_by_the_contro
         ("db2", False, "db1"),
         ("ns0", True, "db2"),
     ]
-    assert ask("witnesses", "shop", "assess") == ask("witnesses", "shop", "failover", reachable=("db1", "db2")) == []
+    assert ask("witnesses", "shop", "failover", reachable=("db1", "db2")) == []
+
+
+@pytest.mark.parametrize("stage", ["switchover", "failback"])
+def test_a_planned_move_that_goes_on_beside_a_silent_member_has_them_looked_at_as_well(ask, stage):
+    assert ask("witnesses", "shop", stage) == ask("witnesses", "shop", "failover") != []
+    assert ask("witnesses", "shop", stage, reachable=("db1", "db2")) == []
+
+
+@pytest.mark.parametrize("stage", ["assess", "rejoin", "backup", "baseline", "heal"])
+def test_where_nobody_is_promoted_nobody_is_looked_at(ask, stage):
+    assert ask("witnesses", "shop", stage) == []
 
 
 @pytest.mark.parametrize("witnesses", [[], ["localhost"]])
@@ -73,6 +86,15 @@ def test_where_nobody_else_is_there_the_controller_looks_alone(ask, monkeypatch,
         ("localhost", False, "db1"),
         ("localhost", False, "db2"),
     ]
+
+
+def test_what_a_fact_cache_kept_of_another_run_is_no_answer(ask):
+    began = run.current().started
+    assert ask("witnesses", "shop", "failover", reachable=("db1", "db2"), asked={"db2": began + 1}) == []
+    kept = ask("witnesses", "shop", "failover", reachable=("db1", "db2"), asked={"db1": began - 1, "db2": began + 1})
+    assert [each["member"] for each in kept] == ["db1", "db1"]
+    asked = ask("fences", "shop", "failover", reachable=("db1", "db2"), asked={"db1": began - 1})
+    assert [(each["member"]["host"], each["reachable"]) for each in asked] == [("db1", False), ("db1", False)]
 
 
 def test_a_machine_or_a_playbook_without_a_run_asks_nobody(ask):

@@ -376,3 +376,19 @@ def test_what_fences_and_witnesses_said_counts_for_this_stage_only(begun):
     assert list(view.evidence) == ["db2"] and view.evidence["db2"][0].proves(3)
     assert [(each.witness, each.member) for each in view.sightings] == [("ns0", "db2"), ("localhost", "db2")]
     assert (view.service.fences, view.service.min_level) == (("fence_systemd",), 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "nobody_looks"),
+    [
+        ({}, ()),
+        ({"address": "db1.example"}, ("db1",)),
+        ({"address": "db1.example", "replication_address": "192.0.2.1"}, ()),
+        ({"address": "db1.example", "replication_address": "db1.example"}, ("db1",)),
+    ],
+    ids=["an address", "a name", "an address between the members", "two names"],
+)
+def test_whom_nobody_else_would_look_at_is_known_by_its_addresses(begun, monkeypatch, changes, nobody_looks):
+    first, second = SERVICE["members"]
+    monkeypatch.setitem(begun.services, "payments-db", {**SERVICE, "members": [{**first, **changes}, second]})
+    assert spine.service_of(begun, "payments-db").unwatched == nobody_looks

@@ -284,6 +284,15 @@ def test_an_assessment_that_is_refused_tells_what_starts_at_boot_all_the_same() 
     assert decision.refused and len(decision.notices) == 1
 
 
+def test_assess_tells_whom_nobody_else_would_look_at_and_only_assess_does() -> None:
+    there = view(ON)
+    named = dataclasses.replace(there, service=dataclasses.replace(there.service, unwatched=("db1",)))
+    (line,) = decide(named, ask("assess")).notices
+    assert line.startswith("db1: its address is a name, ") and "give the member an IP address in the plan" in line
+    assert not decide(there, ask("assess")).notices
+    assert not decide(named, ask("failover")).notices
+
+
 def moved(*said: Evidence, **changes: object) -> View:
     leads = dataclasses.replace(ALONE, role="primary", writable=True, receiving=None)
     old = dataclasses.replace(GONE, **changes)
