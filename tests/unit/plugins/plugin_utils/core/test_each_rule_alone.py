@@ -310,5 +310,7 @@ def named_in(*modules: ModuleType) -> set[str]:
 )
 def test_no_rule_of_a_verb_is_left_out_above(verbs: tuple[str, ...], modules: tuple[ModuleType, ...]) -> None:
     for verb in verbs:
-        assert named_in(*modules) - {refused for by, rule, *_ in EACH if by == verb for refused in rule} == set(), verb
-    assert named_in(*DECIDES) <= {refused for _verb, rule, *_ in EACH for refused in rule}
+        assert named_in(*modules) - {refused for by, rule, *_rest in EACH if by == verb for refused in rule} == set(), (
+            verb
+        )
+    assert named_in(*DECIDES) <= {refused for _verb, rule, *_rest in EACH for refused in rule}

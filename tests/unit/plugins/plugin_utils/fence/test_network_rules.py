@@ -85,7 +85,7 @@ def test_without_any_one_rule_it_is_not_isolated(number: int) -> None:
         (0, "field", "protocol"),
         (1, "field", "length"),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_a_rule_about_other_packets_stands_for_none(number: int, match: int, key: str, value: str) -> None:
     """A rule for UDP drops no packet of a connection: clients would go on writing behind it."""
