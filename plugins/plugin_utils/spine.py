@@ -60,23 +60,23 @@ def request_of(run: Run, name: str, verb: str, now: float) -> Request:
         reason=str(inputs.get("reason") or ""),
         outage_started=inputs.get("outage_started"),
         confirm=inputs.get("confirm"),
-        confirm_kept=_refused(run, inputs.get("confirm"), name),
+        confirm_refused_at=_refused_at(run, inputs.get("confirm"), name),
         break_lease=inputs.get("break_lease"),
         drill=run.verb == "drill",
         prepare=bool(inputs.get("prepare")),
     )
 
 
-def _refused(run: Run, named: str | None, name: str) -> bool:
-    """A run of that name, of the same verb, is kept beside this one, and it refused this service."""
+def _refused_at(run: Run, named: str | None, name: str) -> float | None:
+    """When a run of that name, of the same verb and kept beside this one, ended with refusing this service."""
     try:
         directory = Path(run.directory).parent / checked_run_id(named or "")
         if json.loads((directory / "run.json").read_text(encoding="utf-8"))["verb"] != run.verb:
-            return False
-        ends = journal.read(journal.path_of(directory, name), steps=("outcome",))
-        return any(entry["state"] == "refused" for entry in ends)
-    except (OSError, ValueError, KeyError, TypeError):  # no id at all, none of that name, or nothing of it can be read
-        return False
+            return None
+        ends = list(journal.read(journal.path_of(directory, name), steps=("outcome",)))
+        return datetime.fromisoformat(ends[-1]["time"]).timestamp() if ends[-1]["state"] == "refused" else None
+    except (OSError, LookupError, ValueError, TypeError):  # no id, none of that name, or nothing of it can be read
+        return None
 
 
 def view_of(run: Run, name: str, hostvars: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, Any]]) -> View:

@@ -12,6 +12,7 @@ import fake_world
 import pytest
 
 from ansible_collections.continuity.dr import plugins
+from ansible_collections.continuity.dr.plugins.plugin_utils import journal
 
 #: Instead of the canary: it writes down what it is asked, and always finds a service that is well.
 WRITTEN_DOWN = """
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):
 NAMED = "role: continuity.dr.endpoint_rfc2136, name: payments-db.example., type: A, ttl: 5s, zone: example."
 ENDPOINT = f"{{{NAMED}, servers: [127.0.0.1], port: 1, key: {{name: k, secret: c2VjcmV0}}}}"
 CANARY = "{database: shop, role: canary, table: canary, rate: 20}"
-INPUTS = ("scope=payments-db", "waive=arbiter_unreachable", "reason=test", "continuity_run_id=a", "confirm=a")
+INPUTS = ("scope=payments-db", "waive=arbiter_unreachable", "reason=test", "continuity_run_id=a", "confirm=refused")
 #: A demotion proves that its member takes no writes, as PostgreSQL's engine says it.
 SAID = "        return {**said,"
 DEMOTED = f"""        if do == "demote":
@@ -55,6 +56,10 @@ def asked(tmp_path, run_ansible):
 
     def run(verb: str, *words: str, **environment: str) -> dict[str, dict[str, Any]]:
         more = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"), **fake_world.ENVIRONMENT, **environment}
+        refused = tmp_path / "runs" / "refused"
+        refused.mkdir(parents=True, exist_ok=True)
+        (refused / "run.json").write_text(json.dumps({"verb": verb}))
+        journal.append(str(refused), "refused", "payments-db", "outcome", "refused", fsync=False)
         options = [word for each in (*INPUTS, *words) for word in ("-e", each)]
         done = run_ansible("playbook", "-i", "hosts.yml", "-i", "plan.yml", f"continuity.dr.{verb}", *options, **more)
         path = tmp_path / "canary.jsonl"

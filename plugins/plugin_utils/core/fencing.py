@@ -7,9 +7,7 @@ An unreachable member is not fenced. What counts is evidence that was read back,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import LEVELS, Evidence
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
@@ -21,7 +19,6 @@ UNFENCED = "old_primary_unfenced"
 POWER = 3
 #: How long a refused run may be named in a confirmation: a line from yesterday's history is no word about today.
 CONFIRMED_WITHIN_SECONDS = 3600.0
-_TIMED_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
 
 
 def may_be_primary(view: View, target: Observation) -> list[Observation]:
@@ -74,19 +71,11 @@ def switched_off(view: View, other: Observation, will_be: bool = False) -> bool:
 
 
 def confirmed(request: Request) -> bool:
-    """The operator typed which run they mean: this one by its own name, or one that was refused within the hour."""
-    if not request.confirm:
+    """The operator typed which refusal they mean. A run's own name is none: a line of a script can give itself one."""
+    refused = request.confirm_refused_at
+    if not request.confirm or request.confirm == request.run_id or refused is None:
         return False
-    if request.confirm == request.run_id:
-        return True
-    named = _TIMED_RUN.fullmatch(request.confirm)
-    if named is None or not request.confirm_kept:
-        return False
-    try:
-        begun = datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    except ValueError:  # the 30th of February
-        return False
-    return 0 <= request.now - begun <= CONFIRMED_WITHIN_SECONDS
+    return 0 <= request.now - refused <= CONFIRMED_WITHIN_SECONDS
 
 
 def by_word(view: View, request: Request) -> bool:
@@ -143,14 +132,15 @@ def _next(view: View, request: Request, other: Observation) -> str:
 
 
 def confirmation(request: Request, waived: Sequence[str]) -> Iterator[Refusal]:
-    """A word that two may write counts only when it names the run: no line that somebody keeps in a script does."""
+    """A word that two may write counts only when it names a refusal: no line that somebody keeps in a script does."""
     if waived and not confirmed(request):
+        itself = ", this run itself" if request.confirm == request.run_id else ""
         yield Refusal(
             "confirmation_missing",
-            request.confirm or "none",
-            "the id of this run, or of one that was refused within the hour and is kept here",
-            f"{', '.join(waived)} is waived, and nobody typed which run they mean",
-            f"look that the old primary is off, then add -e confirm={request.run_id}",
+            f"{request.confirm or 'none'}{itself}",
+            "the id of another run, of the same verb, that refused this service within the hour and is kept here",
+            f"{', '.join(waived)} is waived, and nobody typed which refusal they mean",
+            f"look that the old primary is off, then run it again with -e confirm={request.run_id}",
         )
 
 

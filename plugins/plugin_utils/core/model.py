@@ -238,8 +238,8 @@ class Request:
     outage_started: float | None = None
     #: the run that the operator typed to stand by their word about a fence
     confirm: str | None = None
-    #: this controller keeps a run of that name: nobody made it up
-    confirm_kept: bool = False
+    #: when that run refused this service, in seconds since the epoch; none: no such run is kept here
+    confirm_refused_at: float | None = None
     #: the run that the operator typed as gone for good: what it holds is taken from it
     break_lease: str | None = None
     #: the run broke the service itself, to exercise what follows

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,10 +160,13 @@ def test_a_database_that_answers_somebody_vetoes_whatever_the_device_could_do(kn
     assert differences(before) == ""
 
 
-def test_a_word_counts_only_when_it_names_the_run(lost: None, tmp_path: Path) -> None:
+def test_a_word_counts_only_when_it_names_a_refusal(lost: None, tmp_path: Path) -> None:
     waived = (*MOVE, "waive=old_primary_unfenced")
-    assert "confirmation_missing" in refusals(run_verb("failover", *waived))
-    assert "confirmation_missing" in refusals(run_verb("failover", *waived, "confirm=yes"))
-    named = run_verb("failover", *waived, "continuity_run_id=by-my-word", "confirm=by-my-word")
+    assert refusals(run_verb("failover", *waived, "confirm=yes"))["confirmation_missing"] == "yes"
+    name = f"by-my-word-{time.time_ns()}"
+    itself = (*waived, f"continuity_run_id={name}", f"confirm={name}")
+    for _time in ("first", "second"):  # the same line again is no word of anybody either
+        assert refusals(run_verb("failover", *itself))["confirmation_missing"] == f"{name}, this run itself"
+    named = run_verb("failover", *waived, f"confirm={name}")
     assert named.rc == 0, named.output
     assert "level 0, an operator's word: a test of the fence" in str(named.report)

@@ -16,9 +16,9 @@ GIVEN_UP = "waive=old_primary_unfenced,synchronous_unproven,lag_unknown"
 
 def test_no_client_is_sent_to_a_primary_that_came_back(healthy: None) -> None:
     lab("fault", "member_killed", "--member", "db1")
-    run_id = f"word-{time.time_ns()}"
-    word = (GIVEN_UP, f"confirm={run_id}", f"continuity_run_id={run_id}", '{"reason": "db1 has no power"}')
-    result = run_verb("failover", "scope=payments", "target_site=dc2", *word)
+    word = ("scope=payments", "target_site=dc2", GIVEN_UP, '{"reason": "db1 has no power"}')
+    refused = run_verb("failover", *word).report["run_id"]
+    result = run_verb("failover", *word, f"confirm={refused}")
     assert inside("client", RECORD) == "203.0.113.11", result.output
     sql("db2", 5432, "create table only_here (n int)", "shop")
     lab("heal", "member_killed", "--member", "db1")

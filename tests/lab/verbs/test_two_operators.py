@@ -149,19 +149,27 @@ def test_of_two_operators_with_one_member_each_exactly_one_wins(healthy: None, t
     # Nobody sees the other member's database either, or they would not be let: whoever sees it answer has a veto
     for member in ("db1", "db2"):
         inside(member, "iptables -I INPUT -s 203.0.113.128/26 -j DROP; iptables -I OUTPUT -d 203.0.113.128/26 -j DROP")
-    processes = {}
-    for blind, site in (("db1", "dc2"), ("db2", "dc1")):
-        hosts = blind_to(blind, tmp_path / blind)
-        run_id = f"only-{site}-{time.time_ns()}"
-        words = [
-            "scope=accounts-db",
-            f"target_site={site}",
-            f"continuity_run_id={run_id}",
-            f"confirm={run_id}",
-            "waive=old_primary_unfenced,missing_candidate,lag_unknown",
-            '{"reason": "each sees one member"}',
-        ]
-        processes[site] = start_verb("failover", *words, hosts=hosts)
+    hosts = {site: blind_to(blind, tmp_path / blind) for blind, site in (("db1", "dc2"), ("db2", "dc1"))}
+    begun = time.time_ns()
+
+    def both(*more: str) -> dict[str, subprocess.Popen[str]]:
+        """Each operator begins a failover; their words are the same but for what each site needs."""
+        processes = {}
+        for site, machines in hosts.items():
+            words = [
+                "scope=accounts-db",
+                f"target_site={site}",
+                *(each.format(site=site, begun=begun) for each in more),
+                "waive=old_primary_unfenced,missing_candidate,lag_unknown",
+                '{"reason": "each sees one member"}',
+            ]
+            processes[site] = start_verb("failover", *words, hosts=machines)
+        return processes
+
+    for refused in both("continuity_run_id=refused-{site}-{begun}").values():
+        output, _errors = refused.communicate(timeout=120)
+        assert "confirmation_missing" in output, output
+    processes = both("continuity_run_id=only-{site}-{begun}", "confirm=refused-{site}-{begun}")
     with Watch() as watch:
         ends = {site: (process.communicate(timeout=120)[0], process.returncode) for site, process in processes.items()}
     won = [site for site, (_output, rc) in ends.items() if rc == 0]

@@ -296,7 +296,7 @@ def test_a_second_failover_is_held_off_and_its_acknowledgement_stands_in_the_dec
     known = {"target_site": "dc2", "accept_data_loss_seconds": 1e9, "reason": "db1 burnt"}
     begin("failover", **known)
     variables, record = promoted(252)
-    result, shown = decide("failover", variables)
+    result, _shown = decide("failover", variables)
     (refusal,) = result["decision"]["refusals"]
     assert refusal["rule"] == "hold_off"
     assert refusal["measured"] == "promoted 4m 12s ago by run run-old, epoch 3 (the record on db2)"

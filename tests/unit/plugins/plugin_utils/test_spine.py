@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -299,9 +300,21 @@ def test_only_a_run_that_refused_the_service_here_can_be_confirmed(begun, verb, 
     directory = str(Path(begun.directory).parent / EARLIER)
     spine.write_run(dataclasses.replace(begun, verb=verb, directory=directory))
     journal.append(directory, EARLIER, service, "decide", "done", fsync=False)
+    before = time.time()
     journal.append(directory, EARLIER, service, "outcome", ended, fsync=False)
     now = dataclasses.replace(begun, verb="failover", inputs={**INPUTS, "confirm": named})
-    assert spine.request_of(now, "payments-db", "failover", 77.0).confirm_kept is confirms
+    refused_at = spine.request_of(now, "payments-db", "failover", 77.0).confirm_refused_at
+    assert (refused_at is not None) is confirms
+    assert refused_at is None or before - 0.001 <= refused_at <= time.time()
+
+
+def test_a_run_that_was_refused_and_then_went_on_refuses_no_more(begun):
+    directory = str(Path(begun.directory).parent / EARLIER)
+    spine.write_run(dataclasses.replace(begun, directory=directory))
+    for ended in ("refused", "done"):
+        journal.append(directory, EARLIER, "payments-db", "outcome", ended, fsync=False)
+    now = dataclasses.replace(begun, inputs={**INPUTS, "confirm": EARLIER})
+    assert spine.request_of(now, "payments-db", "failover", 77.0).confirm_refused_at is None
 
 
 def test_the_run_is_written_once_with_what_the_report_needs_and_no_secret(begun):

@@ -20,10 +20,11 @@ def test_a_dead_machine_costs_its_bound_of_three_seconds_once(said: dict[str, Re
 
 
 def test_waived_by_name_with_a_reason_it_goes_on_and_the_report_says_so(
-    verb: Callable[..., Result], answers: Callable[[str], set[str]]
+    verb: Callable[..., Result], said: dict[str, Result], answers: Callable[[str], set[str]]
 ) -> None:
-    word = ("waive=old_primary_unfenced", "confirm=by-word", '{"reason": "powered off by hand"}')
-    run = verb("failover", "scope=payments", "target_site=dc2", "continuity_run_id=by-word", *word)
+    refused = said["second"].report["run_id"]
+    word = ("waive=old_primary_unfenced", f"confirm={refused}", '{"reason": "powered off by hand"}')
+    run = verb("failover", "scope=payments", "target_site=dc2", *word)
     assert run.rc == 0, run.output
     assert [waiver["rule"] for waiver in run.service("payments-db")["waivers"]] == ["old_primary_unfenced"]
     assert run.report["inputs"]["reason"] == "powered off by hand"

@@ -34,6 +34,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.steps import st
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
 NOW = 1_000_000.0
+CONFIRMED = {"confirm": "run-0", "confirm_refused_at": NOW - 60}
 ADDRESS = {"db1": "198.51.100.11", "db2": "203.0.113.11", "db3": "203.0.113.12"}
 
 
@@ -463,7 +464,7 @@ def test_every_unmet_rule_is_listed_at_once() -> None:
 
 def test_a_waiver_is_named_one_by_one_and_needs_a_reason() -> None:
     seen = view(gone(), alone())
-    named = ask("failover", target_site="dc2", waive=("old_primary_unfenced",), confirm="run-1")
+    named = ask("failover", target_site="dc2", waive=("old_primary_unfenced",), **CONFIRMED)
     assert rules(decide(seen, named)) == ["reason_missing"]
     spoken = decide(seen, dataclasses.replace(named, reason="powered off by hand"))
     assert step_members(spoken.steps, "promote") == ["db2"]
@@ -815,7 +816,8 @@ def cases(draw: Any) -> tuple[View, Request]:
         source_site=draw(st.sampled_from([None, None, "dc1", "dc2"])),
         waive=tuple(draw(st.sets(st.sampled_from(sorted(WAIVABLE_RULES)), max_size=2))),
         reason=draw(st.sampled_from(["because", ""])),
-        confirm=draw(st.sampled_from([None, "run-1", "run-2"])),
+        confirm=draw(st.sampled_from([None, "run-1", "run-2", "run-2"])),
+        confirm_refused_at=draw(st.sampled_from([None, NOW - 7200, NOW - 60, NOW - 60])),
         accept_data_loss_seconds=draw(st.sampled_from([None, 900.0])),
     )
     return state, request
@@ -879,7 +881,8 @@ def test_no_promotion_without_proof_of_fencing(case: tuple[View, Request]) -> No
             elif "missing_candidate" not in waived or other.member in named_by(state):
                 # By a word, in full: the run is named, and the plan or a waiver takes it
                 assert "old_primary_unfenced" in waived or state.service.min_level == 0, (other, decision)
-                assert request.confirm == request.run_id and request.reason, (request, decision)
+                assert request.confirm == "run-2" and request.reason, (request, decision)
+                assert request.confirm_refused_at == NOW - 60, (request, decision)
 
 
 @settings(max_examples=1500, deadline=None)

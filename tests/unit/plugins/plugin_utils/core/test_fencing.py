@@ -23,6 +23,8 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import Vie
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC).timestamp()
 RUN = "20261122T032900Z-3f9a"
+EARLIER = "20261122T032800Z-0000"
+CONFIRMED = {"confirm": EARLIER, "confirm_refused_at": NOW - 60}
 ALONE = left_behind()
 ON = Evidence("db1", "fence_agent", "on", None, True, 3, "fence_lab db1 is on", NOW)
 OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "fence_lab db1 is off", NOW)
@@ -100,59 +102,48 @@ def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
     assert decide(here, ask()).fences == {"db1": three}, "of a machine that answers, any may work"
 
 
-REFUSED_BEFORE = "20261122T023100Z-0000"
-
-
 @pytest.mark.parametrize(
-    ("confirm", "counts"),
+    ("confirm", "refused_at", "measured"),
     [
-        (RUN, True),
-        (REFUSED_BEFORE, True),
-        ("20261122T032900Z-0", False),  # a time that anybody can type, and no run's name
-        ("20261122T032900Z-3f9a1", False),
-        ("20261122T022900Z-0000", False),  # more than an hour ago: out of somebody's history
-        ("20261122T033100Z-0000", False),  # not begun yet
-        ("20260230T000000Z-0000", False),
-        ("yes", False),
-        ("db1", False),
-        (None, False),
+        (EARLIER, NOW - 60, None),
+        ("my-drill", NOW - 3600, None),  # a name of one's own is one as well
+        (EARLIER, NOW, None),
+        (EARLIER, NOW - 3601, EARLIER),  # out of somebody's history
+        (EARLIER, NOW + 1, EARLIER),  # not yet
+        (EARLIER, None, EARLIER),  # made up, or not kept here
+        (RUN, None, f"{RUN}, this run itself"),
+        (RUN, NOW - 60, f"{RUN}, this run itself"),  # the same line a second time
+        ("yes", None, "yes"),
+        ("", NOW - 60, "none"),
+        (None, NOW - 60, "none"),
     ],
 )
-def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_the_run(confirm: str | None, counts: bool) -> None:
+def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_a_refusal(
+    confirm: str | None, refused_at: float | None, measured: str | None
+) -> None:
     word = {"waive": ("old_primary_unfenced",), "reason": "pulled the plug"}
-    decision = decide(view(DEAF), ask(**word, confirm=confirm, confirm_kept=True))
+    decision = decide(view(DEAF), ask(**word, confirm=confirm, confirm_refused_at=refused_at))
     rules = [refusal.rule for refusal in decision.refusals]
-    assert rules == ([] if counts else ["confirmation_missing"])
-    if counts:
+    assert rules == ([] if measured is None else ["confirmation_missing"])
+    if measured is None:
         assert step_members(decision.steps, "promote") == ["db2"] and not step_members(decision.steps, "fence")
-        word = next(line for line in decision.evidence if "level 0" in line)
-        assert "an operator's word: pulled the plug" in word and str(confirm) in word
+        said = next(line for line in decision.evidence if "level 0" in line)
+        assert "an operator's word: pulled the plug" in said and str(confirm) in said
     else:
         missing = decision.refusals[0]
-        assert missing.measured == (confirm or "none") and f"-e confirm={RUN}" in missing.hint
+        assert missing.measured == measured and f"run it again with -e confirm={RUN}" in missing.hint
+        assert "refused this service within the hour and is kept here" in missing.limit
         assert decision.steps == ()
-
-
-def test_an_invented_run_of_the_last_hour_confirms_nothing() -> None:
-    word = ask(waive=("old_primary_unfenced",), reason="pulled the plug", confirm=REFUSED_BEFORE, confirm_kept=False)
-    (missing,) = decide(view(DEAF), word).refusals
-    assert (missing.rule, missing.measured) == ("confirmation_missing", REFUSED_BEFORE)
-    assert "is kept here" in missing.limit
-
-
-def test_a_run_of_ones_own_naming_is_confirmed_by_its_name() -> None:
-    request = dataclasses.replace(ask(waive=("old_primary_unfenced",), reason="x", confirm="my-run"), run_id="my-run")
-    assert step_members(decide(view(DEAF), request).steps, "promote") == ["db2"]
 
 
 @pytest.mark.parametrize(
     ("min_level", "request_", "promotes"),
     [
-        (0, ask(confirm=RUN, reason="pulled the plug"), True),
+        (0, ask(**CONFIRMED, reason="pulled the plug"), True),
         (0, ask(reason="pulled the plug"), False),
-        (0, ask(confirm=RUN), False),
-        (0, ask(confirm="yes", reason="pulled the plug"), False),
-        (1, ask(confirm=RUN, reason="pulled the plug"), False),
+        (0, ask(**CONFIRMED), False),
+        (0, ask(confirm=RUN, reason="pulled the plug"), False),
+        (1, ask(**CONFIRMED, reason="pulled the plug"), False),
     ],
 )
 def test_a_plan_that_takes_a_word_takes_it_only_in_full(min_level: int, request_: Request, promotes: bool) -> None:
@@ -163,14 +154,14 @@ def test_a_plan_that_takes_a_word_takes_it_only_in_full(min_level: int, request_
 
 
 def test_a_device_that_works_is_used_also_where_a_word_would_do() -> None:
-    decision = decide(view(ON, min_level=0), ask(confirm=RUN, reason="pulled the plug"))
+    decision = decide(view(ON, min_level=0), ask(**CONFIRMED, reason="pulled the plug"))
     assert step_members(decision.steps, "fence") == ["db1"]
     assert not any("level 0" in line for line in decision.evidence)
 
 
 def test_whoever_sees_the_database_answer_vetoes_and_is_named() -> None:
     seen = Sighting("ns0", "db1", "ns0 sees 198.51.100.11:5432 alive")
-    request = ask(waive=("old_primary_unfenced",), reason="x", confirm=RUN)
+    request = ask(waive=("old_primary_unfenced",), reason="x", **CONFIRMED)
     for said in ((ON,), (DEAF,)):
         decision = decide(view(*said, sightings=(seen,)), request)
         refusal = next(r for r in decision.refusals if r.rule == "primary_seen")

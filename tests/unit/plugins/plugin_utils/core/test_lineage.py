@@ -113,13 +113,15 @@ def test_the_word_that_it_prints_is_taken() -> None:
     (hint,) = [each.hint for each in decide(view, Request("assess", "r-9", NOW, target_site="dc1")).refusals]
     options = dict(word.split("=", 1) for word in shlex.split(hint.partition("say so: ")[2]) if "=" in word)
     given = {"waive": (options["waive"],), "confirm": options["confirm"], "reason": "db2 burned down"}
-    assert decide(view, Request("assess", "r-9", NOW, target_site="dc1", **given)).refusals == ()
+    again = Request("assess", "r-10", NOW, target_site="dc1", confirm_refused_at=NOW - 60, **given)
+    assert decide(view, again).refusals == ()
 
 
 def test_a_word_for_it_names_the_run() -> None:
     waived = {"waive": ("stale_primary", "old_primary_unfenced"), "reason": "db2 burned down"}
     assert refused(seen(back(), newer()), "failover", "dc1", **waived) == ["confirmation_missing"]
-    taken = decide(seen(back(), newer()), Request("failover", "r-9", NOW, target_site="dc1", confirm="r-9", **waived))
+    named = {"confirm": "r-8", "confirm_refused_at": NOW - 60}
+    taken = decide(seen(back(), newer()), Request("failover", "r-9", NOW, target_site="dc1", **named, **waived))
     assert [step.name for step in taken.steps] == ["claim", "lease", "point", "verify"]
     assert [waiver.rule for waiver in taken.waivers] == ["stale_primary", "old_primary_unfenced"]
 

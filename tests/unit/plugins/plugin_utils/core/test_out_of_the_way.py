@@ -39,7 +39,12 @@ SILENT: dict[str, Any] = {}
 OFF = Evidence("db1", "power", "off", 3, True, 3, "off", NOW)
 ON = dataclasses.replace(OFF, state="on", level=None)
 CLOSED = dataclasses.replace(OFF, state="isolated", level=2, gives=2)
-WORD = {"waive": ("old_primary_unfenced",), "reason": "pulled the plug", "confirm": "run-1"}
+WORD = {
+    "waive": ("old_primary_unfenced",),
+    "reason": "pulled the plug",
+    "confirm": "run-0",
+    "confirm_refused_at": NOW - 60,
+}
 
 
 def decided(
@@ -157,7 +162,8 @@ def test_what_is_switched_on_again_was_not_fenced_by_that(holds: str) -> None:
         ({}, True),
         ({"reason": " "}, False),
         ({"confirm": None}, False),
-        ({"confirm": "yes"}, False),
+        ({"confirm": "run-1"}, False),
+        ({"confirm_refused_at": None}, False),
         ({"waive": ()}, False),
         ({"waive": ("missing_candidate",)}, False),
         ({"waive": (), "min_level": 0}, True),

@@ -78,7 +78,8 @@ def views(draw: Any) -> View:
 
 
 def failover(view: View, **request: Any) -> Decision:
-    return decide(view, Request("failover", "run-1", NOW, target_site="dc2", confirm="run-1", reason="r", **request))
+    word = {"confirm": "run-0", "confirm_refused_at": NOW - 60, "reason": "r"}
+    return decide(view, Request("failover", "run-1", NOW, target_site="dc2", **word, **request))
 
 
 WAIVES = st.sampled_from([(), LOUD, LOUD[:2], LOUD[:1]])
