@@ -106,8 +106,8 @@ unit-oldest: collection packages  ## unit tests and playbook syntax on the oldes
 molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
 	python tests/tools/scenarios.py $(SCENARIOS)
 
-verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag", VERBS=--half=commit)
-	python -m pytest -p half -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)
+verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag", VERBS=--share=commit)
+	python -m pytest -p share -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)
 
 consumer: build lab  ## examples/consumer from the archive, with the rights of a login of its own (PYTEST_ARGS=...)
 	python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)

@@ -15,8 +15,8 @@ from jobs import Job, run_all
 # Without the oldest Python there is nothing it could be run on.
 MAY_SKIP = ("unit-oldest",)
 NEEDS = dict.fromkeys(("molecule", "verbs", "consumer", "drill-restore", "faults", "bench-guard"), "lab")
-# All faults take hours; a test run has time for those that tell most, and for half of the verbs' tests, by the commit.
-WITH = {"faults": "FAULTS=--core", "verbs": "VERBS=--half=commit"}
+# All faults take hours; a test run has time for those that tell most, and for a share of the verbs' tests.
+WITH = {"faults": "FAULTS=--core", "verbs": "VERBS=--share=commit"}
 # What needs the lab leaves a core idle for these, one at a time, but for what compares times.
 ASIDE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit", "unit-oldest")
 ALONE = ("bench-guard",)

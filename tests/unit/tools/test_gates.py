@@ -125,7 +125,7 @@ def test_a_test_run_has_every_stage() -> None:
         ("unit", "tests/tools/unit build/cache/unit $(AT_ONCE) $(PYTEST_ARGS)"),
         ("unit-oldest", "tests/tools/oldest .venv-oldest 3.11 $(AT_ONCE) $(PYTEST_ARGS)"),
         ("molecule", "python tests/tools/scenarios.py $(SCENARIOS)"),
-        ("verbs", "python -m pytest -p half -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)"),
+        ("verbs", "python -m pytest -p share -p no:cacheprovider tests/lab/verbs $(VERBS) $(PYTEST_ARGS)"),
         ("consumer", "python -m pytest -p no:cacheprovider tests/consumer $(PYTEST_ARGS)"),
         ("faults", "tests/tools/faults $(FAULTS)"),
         ("bench-guard", 'python -m benchmarks.guard --rounds "$(BENCH_ROUNDS)"'),
@@ -141,7 +141,7 @@ def test_a_test_run_tries_what_it_has_time_for(tmp_path: Path) -> None:
     stages = [sys.executable, str(TOP / "tests/tools/stages.py"), "lab", "verbs", "faults"]
     subprocess.run(stages, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "build/log/faults.log").read_text() == "given: --core\n"
-    assert (tmp_path / "build/log/verbs.log").read_text() == "given: --half=commit\n"
+    assert (tmp_path / "build/log/verbs.log").read_text() == "given: --share=commit\n"
     assert (tmp_path / "build/log/lab.log").read_text() == "given:\n"
 
 
