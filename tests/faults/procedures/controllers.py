@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
 
 import harness
 from harness import inside
@@ -90,16 +92,26 @@ def arbiter_dead(trial: Trial) -> Seen:
     return Seen(f"{seen.text}; with ns0 back the same command moved it", True)
 
 
+def asked_for(seconds: float, attempt: Callable[[], Seen]) -> Seen:
+    """Make an attempt again and again, for so long, and at least twice: a blip lasts longer than one verb."""
+    began = time.monotonic()
+    seen = [attempt(), attempt()]
+    while time.monotonic() < began + seconds:
+        seen.append(attempt())
+    lasted = time.monotonic() - began
+    return Seen(f"{len(seen)} times in {lasted:.0f} s: {seen[-1].text}", all(each.refused for each in seen))
+
+
 def blip(trial: Trial) -> Seen:
-    """The link, then the primary itself, are gone for seconds: nothing is changed, whatever is asked for meanwhile."""
+    """The link, then the primary itself, are gone for a while: nothing is changed, however often somebody asks."""
     trial.known()
     before = harness.state()
     trial.fault("link_cut", site="dc1")
-    cut = trial.refused("failover", *trial.move, rules=("primary_alive",))
+    cut = asked_for(20, lambda: trial.refused("failover", *trial.move, rules=("primary_alive",)))
     trial.heal("link_cut", site="dc1")
     trial.fault("member_paused", member="db1")
     trial.undo(lambda: trial.heal("member_paused", member="db1"))
-    silent = trial.refused("failover", *trial.move, rules=("old_primary_unfenced",))
+    silent = asked_for(20, lambda: trial.refused("failover", *trial.move, rules=("old_primary_unfenced",)))
     trial.heal("member_paused", member="db1")
     serves_again(trial)
     assert (different := harness.differences(before)) == "", different
