@@ -60,7 +60,7 @@ def test_a_blip_leads_to_no_step(
 @settings(max_examples=100)
 @given(BLIP, FENCES)
 def test_no_waiver_sent_by_a_machine_makes_one_either(seconds: float, evidence: Any) -> None:
-    """Whatever is kept in a script: what stands for a fence names the run, which no script knows."""
+    """Whatever is kept in a script: what stands for a fence names a refusal, which no script knows."""
     decision = decided("failover", seconds, evidence, waive=tuple(WAIVABLE_RULES), accept_data_loss_seconds=1e6)
     assert decision.steps == ()
     assert [refusal.rule for refusal in decision.refusals] == ["confirmation_missing"]
