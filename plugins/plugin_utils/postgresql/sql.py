@@ -93,7 +93,11 @@ def _began(lines: str) -> str:
 
 
 #: The branch a primary is on, as its own timeline history says: where each earlier timeline ended.
+#: Between two checkpoints the segment is switched, which an `archive_timeout` would else do right after the first: a
+#: rewind then ends behind the header of a segment into which an idle primary writes nothing; its member waits in vain.
 HISTORY = r"""
+checkpoint;
+do $s$ begin if current_setting('archive_mode') <> 'off' then perform pg_switch_wal(); end if; end $s$;
 checkpoint;
 select json_build_object('timeline', t.timeline, 'control_timeline', (select timeline_id from pg_control_checkpoint()),
   'system_id', (select system_identifier::text from pg_control_system()),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -200,6 +201,26 @@ def test_a_crashed_primary_is_rewound_and_what_only_it_had_is_gone(pair, follow)
     assert follow(db1, db2)["method"] == "rewind"
     db1.until(lambda: db1.sql("select number from entry") == [(4,)], "rewound")
     assert not (db1.state / "payments-db" / "rejoining").exists()
+
+
+def test_a_rewind_from_an_idle_primary_that_archives_by_time_waits_for_nothing_that_it_will_not_write(pair, follow):
+    """What it was rewound to must have been written: behind a switch of the segment an idle primary writes nothing."""
+    db1, db2 = pair
+    with (db2.home / "postgresql.conf").open("a") as conf:
+        conf.write("archive_mode = on\narchive_command = 'true'\narchive_timeout = 8s\n")
+    db2.stop()
+    db2.start()
+    cut_off(db2)
+    db1.sql("insert into entry values (3)")
+    db1.crash()
+    promote(db2)
+    db2.sql("insert into entry values (4)")
+    segment = "select pg_walfile_name(pg_current_wal_insert_lsn())"
+    before = db2.sql(segment)
+    db2.until(lambda: db2.sql(segment) != before, "switched by the time")
+    time.sleep(8.5)  # by now a checkpoint is followed by another switch
+    assert follow(db1, db2)["method"] == "rewind"
+    db1.until(lambda: db1.sql("select number from entry") == [(4,)], "rewound")
 
 
 def test_nobody_is_promoted_who_did_not_receive_the_last_position_and_the_old_primary_serves_again(pair):
