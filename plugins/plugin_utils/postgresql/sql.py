@@ -93,8 +93,8 @@ def _began(lines: str) -> str:
 
 
 #: The branch a primary is on, as its own timeline history says: where each earlier timeline ended.
-#: Between two checkpoints the segment is switched, which an `archive_timeout` would else do right after the first: a
-#: rewind then ends behind the header of a segment into which an idle primary writes nothing; its member waits in vain.
+#: Between two checkpoints the segment is switched, which `archive_timeout` could else do in the next moment: a rewind
+#: then ends behind the header of a segment into which an idle primary writes nothing, and its member waits in vain.
 HISTORY = r"""
 checkpoint;
 do $s$ begin if current_setting('archive_mode') <> 'off' then perform pg_switch_wal(); end if; end $s$;
