@@ -56,7 +56,9 @@ def _stand(result: Mapping[str, Any], target: network.Target) -> network.Stand:
     if not result.get("known"):
         return network.Stand(None)
     rules = target.rules() if result.get("isolated") else frozenset()
-    return network.Stand(rules, int(result.get("dropped") or 0), tuple(result.get("weakened_by") or ()))
+    weakened_by = tuple(result.get("weakened_by") or ())
+    partly = not rules and not result.get("absent")
+    return network.Stand(rules, int(result.get("dropped") or 0), weakened_by, others=int(partly))
 
 
 def _looked(results: Iterable[Mapping[str, Any]]) -> Iterable[isolation.Looked]:

@@ -24,8 +24,12 @@ class ActionModule(Step):
             said = [*args["failures"], *(str(found[name]) for name in lacking if name in found)]
             raise StepFailed(
                 f"{', '.join(lacking)} is not fenced: nothing of level {minimum} was read back. "
-                f"{' '.join(said) or 'No fence said anything.'} Nothing was promoted",
+                f"{' '.join(map(_sentence, said)) or 'No fence said anything.'} Nothing was promoted",
                 reason="not_fenced",
                 lacking=lacking,
             )
         return {"changed": False, "evidence": [str(found[name]) for name in args["members"]]}
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."

@@ -49,7 +49,7 @@ known:
   returned: success
   type: bool
 absent:
-  description: It was read back that there are none.
+  description: It was read back that the table is gone, or holds no rule, nobody's.
   returned: success
   type: bool
 dropped:

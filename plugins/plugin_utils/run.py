@@ -25,6 +25,7 @@ RUNS_DIRECTORY = "runs"
 LAST_SEEN = "last_seen"
 RUN_ID_ALLOWED = "1 to 64 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
 
+_MADE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}", re.ASCII)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -134,6 +135,11 @@ def as_typed(sources: Iterable[str]) -> list[str]:
 def new_run_id(now: float) -> str:
     """A run id that sorts by time and does not collide: `20261122T031500Z-3f9a`. `now`: seconds since 1970."""
     return datetime.fromtimestamp(now, tz=UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
+
+
+def is_made(run_id: str) -> bool:
+    """Whether it has the form of `new_run_id`; nobody names a run so."""
+    return _MADE.fullmatch(run_id) is not None
 
 
 def checked_run_id(run_id: str) -> str:

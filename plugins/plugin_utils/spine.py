@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, questions
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import own_address
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import (
     DEFAULT_MIN_LEVEL,
     Evidence,
@@ -26,6 +27,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Service,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import networks_of, site_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN, Run, checked_run_id
 
 
@@ -43,7 +45,27 @@ def service_of(run: Run, name: str) -> Service:
         min_level=int(plan.get("min_level", DEFAULT_MIN_LEVEL)),
         hold_off_seconds=float(plan.get("hold_off_seconds") or 0.0),
         unwatched=tuple(member["host"] for member in plan["members"] if not questions.looked_at(member)),
+        inside=_inside(run, plan) if run.verb == "assess" else {},
     )
+
+
+def _inside(run: Run, plan: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """By site what a failover out of it needs and what lives in it, as far as the plan tells the sites' networks."""
+    networks = networks_of(run.plan["sites"])
+    found: dict[str, list[str]] = {}
+    for endpoint in plan["endpoints"]:
+        servers = list(endpoint.get("servers") or ()) if endpoint.get("zone") else []
+        where = {site_of(server, networks) for server in servers}
+        if len(where) == 1 and (site := where.pop()):
+            name = f"{endpoint['name']}: the name server {', '.join(servers)}, which keeps its claims,"
+            found.setdefault(site, []).append(name)
+    for site in networks:
+        # A machine with an address in each site is in neither: what counts is the way to the members of the others
+        elsewhere = [member["address"] for member in plan["members"] if member["site"] != site]
+        own = {own_address(address) for address in elsewhere} - {None}
+        if own and all(site_of(address, {site: networks[site]}) for address in own):
+            found.setdefault(site, []).append(f"this controller, {', '.join(sorted(map(str, own)))},")
+    return {site: tuple(what) for site, what in found.items()}
 
 
 def request_of(run: Run, name: str, verb: str, now: float) -> Request:

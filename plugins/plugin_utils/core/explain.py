@@ -49,6 +49,9 @@ def notices(view: View, request: Request) -> Iterator[str]:
             f"{name}: its address is a name, which may lead to another machine, so nobody else looks whether its "
             "database lives while this controller cannot reach it; give the member an IP address in the plan (address)"
         )
+    left = view.primary.site if view.primary else ""
+    for what in view.service.inside.get(left, ()):
+        yield f"{what} is in {left}, the site of the primary: what takes the site takes it as well. Keep it elsewhere"
     for observed in sorted(view.observed.values(), key=lambda o: o.member):
         powered = any(evidence.state == "on" for evidence in view.evidence.get(observed.member, ()))
         if observed.starts_at_boot and powered:

@@ -7,6 +7,7 @@ An unreachable member is not fenced. What counts is evidence that was read back,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import LEVELS, Evidence
@@ -125,23 +126,41 @@ def measured(view: View, other: Observation) -> str:
 
 def _next(view: View, request: Request, other: Observation) -> str:
     waive = "" if view.service.min_level == 0 else f"-e waive={UNFENCED} "
-    return (
-        f"mend the fence's device, or power {other.member} off, look that it is done, and say so: "
-        f"{waive}-e confirm={request.run_id} -e \"reason='...'\""
-    )
+    said = say_so(request, waive)
+    return f"mend the fence's device, or power {other.member} off, look that it is done, and {said}"
+
+
+def say_so(request: Request, waive: str) -> str:
+    """How an operator gives their word for it: only a verb that would act keeps the refusal that the word must name."""
+    if request.verb == "assess" or request.drill:
+        return "say so to the verb that shall move it: it is refused as well, and prints how"
+    return f"say so: {waive}-e confirm={request.run_id} -e \"reason='...'\""
 
 
 def confirmation(request: Request, waived: Sequence[str]) -> Iterator[Refusal]:
     """A word that two may write counts only when it names a refusal: no line that somebody keeps in a script does."""
     if waived and not confirmed(request):
-        itself = ", this run itself" if request.confirm == request.run_id else ""
+        said = say_so(request, f"-e waive={','.join(request.waive)} ")
         yield Refusal(
             "confirmation_missing",
-            f"{request.confirm or 'none'}{itself}",
+            _named(request),
             "the id of another run, of the same verb, that refused this service within the hour and is kept here",
             f"{', '.join(waived)} is waived, and nobody typed which refusal they mean",
-            f"look that the old primary is off, then run it again with -e confirm={request.run_id}",
+            f"look that the old primary is off, then {said}",
         )
+
+
+def _named(request: Request) -> str:
+    """What was typed, and why it names no refusal that counts."""
+    if not request.confirm:
+        return "none"
+    if request.confirm == request.run_id:
+        return f"{request.confirm}, this run itself"
+    if request.confirm_refused_at is None:
+        return f"{request.confirm}, no such refusal is kept here"
+    minutes = math.ceil((request.now - request.confirm_refused_at) / 60)
+    when = f"{minutes} minutes ago" if minutes > 0 else "after this run began: look at the clock"
+    return f"{request.confirm}, refused {when}"
 
 
 def sightings(view: View, target: Observation) -> Iterator[Refusal]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core import fencing
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import Observation, Refusal, Request
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
@@ -23,14 +24,14 @@ def stale_primary(view: View, request: Request) -> Iterator[Refusal]:
     if primary and trace:
         measured, newer = trace
         back = f"bring {newer} back" if newer else "find out which member was promoted last and bring it back"
-        gone = f"Only where {newer or 'that one'} is lost for good and switched off, say so"
+        said = fencing.say_so(request, f"-e waive={STALE} (other rules after a comma) ")
         yield Refusal(
             STALE,
             measured,
             "no promotion after its own",
             f"{primary.member} runs as a primary, but another one was promoted after it",
-            f"stop and mask {primary.member}'s database, {back}, then run rejoin. {gone}: "
-            f"-e waive={STALE} (other rules after a comma) -e confirm={request.run_id} -e \"reason='...'\"",
+            f"stop and mask {primary.member}'s database, {back}, then run rejoin. "
+            f"Only where {newer or 'that one'} is lost for good and switched off, {said}",
         )
 
 

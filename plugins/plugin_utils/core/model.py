@@ -265,6 +265,8 @@ class Service:
     hold_off_seconds: float = 0.0
     #: members with names in place of addresses: no witness looks whether their database lives
     unwatched: tuple[str, ...] = ()
+    #: by site: what a failover out of it needs, and what lives in it
+    inside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def has_fence(self) -> bool:

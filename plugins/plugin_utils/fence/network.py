@@ -139,6 +139,8 @@ class Stand:
     dropped: int = 0
     #: what stands in the table and is no plain drop: an `accept` before ours lets through what they would drop
     weakened_by: tuple[str, ...] = ()
+    #: drops of the table that are none of ours
+    others: int = 0
 
     def isolates(self, target: Target) -> bool:
         """Every rule is there, and whatever else stands in the table only drops."""
@@ -147,7 +149,7 @@ class Stand:
     @property
     def absent(self) -> bool:
         """The table is gone, or holds nothing."""
-        return self.rules is not None and not self.rules and not self.weakened_by
+        return self.rules is not None and not self.rules and not self.weakened_by and not self.others
 
 
 def parse(stdout: str) -> Stand:
@@ -164,7 +166,7 @@ def parse(stdout: str) -> Stand:
         hooks = {e["chain"]["name"]: e["chain"] for e in entries if "chain" in e}
         # Ours has no flags. A dormant one shows all its rules and drops nothing; nft 1.0.6 garbles the flag, or all
         weakened_by = ["flags of the table, such as dormant" for e in entries if e.get("table", {}).get("flags")]
-        found, dropped = set(), 0
+        found, dropped, others = set(), 0, 0
         for entry in (e["rule"] for e in entries if "rule" in e):
             chain, expression = hooks[entry["chain"]], entry["expr"]
             if not _only_drops(expression):
@@ -173,8 +175,9 @@ def parse(stdout: str) -> Stand:
                 continue
             rule, count = _rule(chain, expression)
             found |= {rule} if rule else set()
+            others += rule is None
             dropped += count
-        return Stand(frozenset(found), dropped, tuple(weakened_by))
+        return Stand(frozenset(found), dropped, tuple(weakened_by), others)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Stand(None)
 

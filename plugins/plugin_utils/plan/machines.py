@@ -18,6 +18,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     listed,
     unknown,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import strangers
 
 Entry = Mapping[str, Any]
 
@@ -105,9 +106,10 @@ def machine_findings(
     return errors
 
 
-def address_findings(services: Mapping[str, Entry]) -> list[str]:
+def address_findings(services: Mapping[str, Entry], sites: Mapping[str, Entry]) -> list[str]:
     """Every rule about addresses that the placed services break."""
     return [
+        *strangers(services, sites),
         *_shared_addresses(services),
         *dict.fromkeys(_wrong_for_record(services)),
         *_arbiters_that_are_members(services),

@@ -30,6 +30,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     listed,
     unknown,
 )
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import network_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.role_rules import role_rules
 
 RESERVED = {"all", "ungrouped", "localhost"}
@@ -96,6 +97,10 @@ def _sites(draft: Draft) -> Iterator[str]:
                 f'"{site.get("group", name)}" is the group of another site too',
                 "a group of its own",
             )
+
+
+def _networks(draft: Draft) -> Iterator[str]:
+    return network_rules(draft.sites)
 
 
 def _references(draft: Draft) -> Iterator[str]:
@@ -234,6 +239,7 @@ def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
 
 _RULES: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _sites,
+    _networks,
     _references,
     _cycles,
     _objectives,

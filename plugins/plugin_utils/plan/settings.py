@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import cut, finding, visible
-from ansible_collections.continuity.dr.plugins.plugin_utils.run import RUNS_DIRECTORY, checked_run_id
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import cut, finding, nearest, visible
+from ansible_collections.continuity.dr.plugins.plugin_utils.run import RUNS_DIRECTORY, checked_run_id, is_made
 
 #: Verbs that read what a run of any verb has left.
 READING_RUNS = frozenset({"report", "rights"})
@@ -95,7 +95,10 @@ def continued_findings(
             known = json.load(file)
         begun, rehearsed = str(known["verb"]), bool(known.get("check_mode"))
         changed = list(_changed(known.get("inputs") or {}, inputs))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none of that id here, or nothing of it is read
+    except FileNotFoundError:
+        yield from _mistyped(run_id, os.path.dirname(os.path.dirname(path)))
+        return
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # nothing of it can be read
         return
     if (begun, rehearsed) != (verb, check_mode):
         of = f"{begun} in check mode" if rehearsed else begun
@@ -107,6 +110,20 @@ def continued_findings(
         wrong = f'"{cut(run_id)}" was begun with other inputs: {", ".join(changed)}'
         allowed = f"the inputs that it was begun with, which continue it, or an id of its own ({path})"
         yield finding("continuity_run_id", wrong, allowed)
+
+
+def _mistyped(run_id: str, runs: str) -> Iterator[str]:
+    """An id that only a run gives itself, one letter beside that of a run that is kept here, was meant to be that one.
+
+    Without such a neighbour it may be a run of another controller, whose claim it continues.
+    """
+    try:
+        kept = [name for name in os.listdir(runs) if is_made(name) and name != run_id] if is_made(run_id) else []
+    except OSError:  # no runs yet; what cannot be read is told elsewhere
+        return
+    if close := nearest(run_id, kept, cutoff=0.9):
+        wrong = f'"{run_id}" is no run that is kept here (did you mean "{close}"?)'
+        yield finding("continuity_run_id", wrong, f"the id of a run in {runs}, or a name of your own")
 
 
 def _changed(begun: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:

@@ -104,7 +104,7 @@ def whole_run(
     errors += found
     if not found:
         chosen = _each(list(chosen), lambda name: placed(chosen[name], sites_of, inventory.address_of), errors)
-        errors += address_findings(chosen)
+        errors += address_findings(chosen, plan["sites"])
     return (None if errors else Whole(inputs, chosen)), errors
 
 

@@ -4,13 +4,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import LAB, Result, changed_plan, differences, inside, lab, run_verb, sql, state, writable
+from harness import (
+    LAB,
+    Result,
+    changed_plan,
+    differences,
+    inside,
+    lab,
+    run_verb,
+    sql,
+    start_verb,
+    state,
+    wait_for_step,
+    writable,
+)
 
 MOVE = ("scope=accounts-db", "target_site=dc2", "accept_data_loss=5m", '{"reason": "a test of the fence"}')
 PORTS = {"db1": 5433, "db2": 5434}
@@ -35,9 +50,19 @@ iptables -I INPUT -s 198.51.100.1 -j DROP; iptables -I OUTPUT -d 198.51.100.1 -j
 
 def cut_off(more: str = "") -> None:
     """db1 lives and serves, and nobody of the other site sees it; its standby has noticed."""
+    receives_for_a_second()
+    inside("db1", f"{CUT_OFF}\n{more}")
+    nobody_receives()
+
+
+def receives_for_a_second() -> None:
+    """The standby takes its primary for lost after a second of silence."""
     sql("db2", 5434, "alter system set wal_receiver_timeout = '1s'")
     sql("db2", 5434, "select pg_reload_conf()")
-    inside("db1", f"{CUT_OFF}\n{more}")
+
+
+def nobody_receives() -> None:
+    """Wait until the standby has noticed."""
     alone = "test -z \"$(runuser -u postgres -- psql -XAtq -p 5434 -c 'select 1 from pg_stat_wal_receiver')\""
     inside("db2", f"for i in $(seq 150); do {alone} && exit 0; sleep 0.1; done; exit 1")
 
@@ -151,6 +176,47 @@ def test_a_network_fence_proves_nothing_about_a_machine_without_a_network(known:
     assert differences(before) == ""
 
 
+def test_a_frozen_machine_is_isolated_by_its_network_and_only_then_replaced(known: None, tmp_path: Path) -> None:
+    """Nothing can be asked of db1, but packets pass a gateway: dropped there, and two machines see the port closed."""
+    with_network = plan(tmp_path, WITH_NETWORK)
+    receives_for_a_second()
+    lab("fault", "member_paused", "--member", "db1")
+    nobody_receives()
+    result = run_verb("failover", *MOVE, plan=with_network)
+    assert result.rc == 0, result.output
+    assert not result.service("accounts-db")["waivers"]
+    assert "level 2 by fence_network" in str(result.report)
+    lab("heal", "member_paused", "--member", "db1")
+    # It knows of nothing and takes writes; nobody reaches it, while its SSH and the other service are reached
+    assert sql("db1", 5433, "select pg_is_in_recovery()") == "f"
+    tried = "timeout 2 bash -c 'exec 3<>/dev/tcp/198.51.100.11/{}'"
+    assert inside("client", f"{tried.format(22)} && {tried.format(5432)} && ! {tried.format(5433)} && echo so") == "so"
+
+    back = run_verb("rejoin", "scope=accounts-db", plan=with_network)
+    assert back.rc == 0, back.output
+    assert writable(PORTS, "accounts") == ["db2"]
+    assert sql("db1", 5433, "select pg_is_in_recovery()") == "t"
+    assert inside("client", f"{tried.format(5433)} && echo so") == "so", "it is released again"
+    again = run_verb("rejoin", "scope=accounts-db", plan=with_network)
+    assert again.rc == 0 and again.changed == 0, again.output
+
+
+def test_a_database_that_answers_somebody_vetoes_a_planned_move_as_well(healthy: None) -> None:
+    """Cut off before the clients were sent on, and meanwhile somebody started db1 by hand: they stay where they are."""
+    run_id = f"veto-{time.time_ns()}"
+    process = start_verb("switchover", "scope=accounts-db", "target_site=dc2", f"continuity_run_id={run_id}")
+    wait_for_step(run_id, "accounts-db", "promote", "done")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    inside("db1", "systemctl unmask --quiet postgresql@15-accounts && systemctl start postgresql@15-accounts")
+    inside("db1", "iptables -I INPUT -s 198.51.100.1 -p tcp --dport 22 -j DROP")
+    before = state()
+    again = run_verb("switchover", "scope=accounts-db", "target_site=dc2", f"continuity_run_id={run_id}")
+    assert "localhost gets an answer from db1" in refusals(again)["primary_seen"]
+    assert inside("client", "dig +short accounts-db.shop.example.") == "198.51.100.11"
+    assert differences(before) == ""
+
+
 def test_a_database_that_answers_somebody_vetoes_whatever_the_device_could_do(known: None, tmp_path: Path) -> None:
     cut_off("iptables -F; iptables -I INPUT -s 203.0.113.132 -j DROP; iptables -I INPUT -p tcp --dport 22 -j DROP")
     before = state()
@@ -162,7 +228,10 @@ def test_a_database_that_answers_somebody_vetoes_whatever_the_device_could_do(kn
 
 def test_a_word_counts_only_when_it_names_a_refusal(lost: None, tmp_path: Path) -> None:
     waived = (*MOVE, "waive=old_primary_unfenced")
-    assert refusals(run_verb("failover", *waived, "confirm=yes"))["confirmation_missing"] == "yes"
+    assert (
+        refusals(run_verb("failover", *waived, "confirm=yes"))["confirmation_missing"]
+        == "yes, no such refusal is kept here"
+    )
     name = f"by-my-word-{time.time_ns()}"
     itself = (*waived, f"continuity_run_id={name}", f"confirm={name}")
     for _time in ("first", "second"):  # the same line again is no word of anybody either

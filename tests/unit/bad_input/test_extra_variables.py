@@ -270,6 +270,27 @@ def test_a_run_is_continued_with_its_own_inputs(tmp_path, begun, now, says):
     assert ", ".join(says) + "; allowed: the inputs that it was begun with" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("20261122T031500Z-3f9b", "20261122T031500Z-3f9a"),
+        ("20261122T031501Z-3f9a", "20261122T031500Z-3f9a"),
+        ("20261122T031500Z-3f9a", None),  # begun, and cut off before it kept anything
+        ("20261122T041722Z-77b1", None),  # of another controller, whose claim it continues
+        ("20261122T031500Z-3f9", None),  # a name of somebody's own
+        ("drill-8", None),
+    ],
+)
+def test_a_mistyped_run_does_not_begin_as_a_new_one(tmp_path, typed, meant):
+    for kept in ("20261122T031500Z-3f9a", "20261121T201530Z-0c1d", "drill-7"):
+        (tmp_path / kept).mkdir()
+    extra = {"continuity_run_id": typed, "continuity_runs_dir": str(tmp_path)}
+    says = f'continuity_run_id: "{typed}" is no run that is kept here (did you mean "{meant}"?); allowed: the id of a '
+    says += f"run in {tmp_path}, or a name of your own"
+    assert list(continued_findings(extra, "failover", False, {})) == ([says] if meant else [])
+    assert list(continued_findings({**extra, "continuity_runs_dir": f"{tmp_path}/none"}, "failover", False, {})) == []
+
+
 @pytest.mark.parametrize(("version", "old"), [("2.18.7", True), ("2.9", True), ("2.19.0", False), ("2.22.0rc1", False)])
 def test_ansible_itself_may_be_too_old(version, old):
     says = f"ansible-core: \"{version}\" is too old; allowed: 2.19 or later, pip install 'ansible-core>=2.19'"

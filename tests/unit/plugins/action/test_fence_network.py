@@ -118,6 +118,12 @@ def test_the_judgement_names_what_a_guard_lets_pass():
     assert result["reason"] == "not_fenced" and f"gw holds what is no plain drop ({NAMED})" in result["msg"]
 
 
+@pytest.mark.parametrize(("absent", "told"), [(True, "gw has no rules"), (False, "gw has only a part of the rules")])
+def test_the_judgement_tells_a_part_of_the_rules_from_none(absent, told):
+    result = judged(guards=[{**GUARD, "isolated": False, "absent": absent}])
+    assert result["reason"] == "not_fenced" and told in result["msg"]
+
+
 def test_check_mode_sets_nothing():
     gateway = Gateway()
     assert guard(gateway, "fenced", check_mode=True)["changed"] is True

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, run, spine
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import own_address
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import LastSeen, Observation, Problem
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
 
@@ -405,3 +406,37 @@ def test_whom_nobody_else_would_look_at_is_known_by_its_addresses(begun, monkeyp
     first, second = SERVICE["members"]
     monkeypatch.setitem(begun.services, "payments-db", {**SERVICE, "members": [{**first, **changes}, second]})
     assert spine.service_of(begun, "payments-db").unwatched == nobody_looks
+
+
+SITES = {"dc1": {"networks": ["192.0.2.0/25"]}, "dc2": {"networks": ["192.0.2.128/25"]}, "witness": {}}
+KEEPS = "x.example.: the name server {}, which keeps its claims,"
+
+
+@pytest.mark.parametrize(
+    ("servers", "own", "inside"),
+    [
+        (["192.0.2.53"], {}, {"dc1": (KEEPS.format("192.0.2.53"),)}),
+        (["192.0.2.53", "192.0.2.54"], {}, {"dc1": (KEEPS.format("192.0.2.53, 192.0.2.54"),)}),
+        (["192.0.2.53", "192.0.2.153"], {}, {}),
+        (["198.51.100.53"], {}, {}),
+        ([], {"192.0.2.12": "192.0.2.7", "192.0.2.140": "192.0.2.7"}, {"dc1": ("this controller, 192.0.2.7,",)}),
+        ([], {"192.0.2.12": "192.0.2.7", "192.0.2.140": "192.0.2.200"}, {}),
+        ([], {"192.0.2.12": None, "192.0.2.140": None}, {}),
+    ],
+    ids=["server", "two of one site", "two sites", "no site's", "controller", "controller in both", "no way"],
+)
+def test_what_lives_in_a_site_and_is_needed_to_leave_it(begun, monkeypatch, servers, own, inside):
+    """A machine with a foot in each site is in neither: what counts is how it reaches the members of the others."""
+    first, second = SERVICE["members"]
+    members = [{**first, "site": "dc1", "address": "192.0.2.12"}, {**second, "site": "dc2", "address": "192.0.2.140"}]
+    endpoint = {"name": "x.example.", "zone": "example.", "servers": servers}
+    monkeypatch.setitem(begun.services, "payments-db", {**SERVICE, "members": members, "endpoints": [endpoint]})
+    monkeypatch.setattr(spine, "own_address", own.get)
+    for verb, told in (("assess", inside), ("failover", {})):
+        asked = dataclasses.replace(begun, verb=verb, plan={**begun.plan, "sites": {**begun.plan["sites"], **SITES}})
+        assert spine.service_of(asked, "payments-db").inside == told
+
+
+def test_a_machine_knows_the_address_from_which_it_would_ask():
+    assert own_address("127.0.0.1") == "127.0.0.1"
+    assert own_address("db1.example") is None and own_address("255.255.255.255") is None

@@ -108,12 +108,12 @@ def test_fences_are_tried_in_the_plans_order_and_only_those_that_can() -> None:
         (EARLIER, NOW - 60, None),
         ("my-drill", NOW - 3600, None),  # a name of one's own is one as well
         (EARLIER, NOW, None),
-        (EARLIER, NOW - 3601, EARLIER),  # out of somebody's history
-        (EARLIER, NOW + 1, EARLIER),  # not yet
-        (EARLIER, None, EARLIER),  # made up, or not kept here
+        (EARLIER, NOW - 3601, f"{EARLIER}, refused 61 minutes ago"),  # out of somebody's history
+        (EARLIER, NOW + 1, f"{EARLIER}, refused after this run began: look at the clock"),  # not yet
+        (EARLIER, None, f"{EARLIER}, no such refusal is kept here"),  # made up, or not kept here
         (RUN, None, f"{RUN}, this run itself"),
         (RUN, NOW - 60, f"{RUN}, this run itself"),  # the same line a second time
-        ("yes", None, "yes"),
+        ("yes", None, "yes, no such refusal is kept here"),
         ("", NOW - 60, "none"),
         (None, NOW - 60, "none"),
     ],
@@ -131,7 +131,7 @@ def test_a_waiver_of_the_fence_needs_a_confirmation_that_names_a_refusal(
         assert "an operator's word: pulled the plug" in said and str(confirm) in said
     else:
         missing = decision.refusals[0]
-        assert missing.measured == measured and f"run it again with -e confirm={RUN}" in missing.hint
+        assert missing.measured == measured and f"-e confirm={RUN} " in missing.hint
         assert "refused this service within the hour and is kept here" in missing.limit
         assert decision.steps == ()
 
@@ -282,6 +282,17 @@ def test_assess_tells_whom_nobody_else_would_look_at_and_only_assess_does() -> N
     assert line.startswith("db1: its address is a name, ") and "give the member an IP address in the plan" in line
     assert not decide(there, ask("assess")).notices
     assert not decide(named, ask("failover")).notices
+
+
+def test_assess_tells_what_would_be_lost_with_the_site_of_the_primary_and_only_assess_does() -> None:
+    there = at_boot({"db1": False, "db2": False})
+    inside = {"dc1": ("shop.example.: the name server 198.51.100.53, which keeps its claims,",), "dc2": ("another,",)}
+    there = dataclasses.replace(there, service=dataclasses.replace(there.service, inside=inside))
+    (line,) = decide(there, ask("assess")).notices
+    assert line.startswith(
+        "shop.example.: the name server 198.51.100.53, which keeps its claims, is in dc1, the site of"
+    )
+    assert not decide(there, ask("switchover")).notices
 
 
 def moved(*said: Evidence, **changes: object) -> View:

@@ -110,11 +110,27 @@ def test_it_says_what_it_missed_and_what_to_do() -> None:
 def test_the_word_that_it_prints_is_taken() -> None:
     """What is typed as printed leaves no refusal of this rule, nor of the word's form."""
     view = seen(back(), newer())
-    (hint,) = [each.hint for each in decide(view, Request("assess", "r-9", NOW, target_site="dc1")).refusals]
+    refusals = decide(view, Request("failover", "r-9", NOW, target_site="dc1")).refusals
+    (hint,) = [each.hint for each in refusals if each.rule == "stale_primary"]
     options = dict(word.split("=", 1) for word in shlex.split(hint.partition("say so: ")[2]) if "=" in word)
-    given = {"waive": (options["waive"],), "confirm": options["confirm"], "reason": "db2 burned down"}
-    again = Request("assess", "r-10", NOW, target_site="dc1", confirm_refused_at=NOW - 60, **given)
+    waive = (options["waive"], "old_primary_unfenced")
+    given = {"waive": waive, "confirm": options["confirm"], "reason": "db2 burned down"}
+    again = Request("failover", "r-10", NOW, target_site="dc1", confirm_refused_at=NOW - 60, **given)
     assert decide(view, again).refusals == ()
+
+
+@pytest.mark.parametrize(
+    "asks", [{"verb": "assess"}, {"verb": "switchover", "drill": True}, {"verb": "failover", "drill": True}]
+)
+def test_a_run_whose_refusal_no_word_can_name_prints_none(asks: dict[str, Any]) -> None:
+    """What assess and a drill print is not kept as a refusal of the verb that acts, so its id would confirm nothing."""
+    word = {"waive": ("old_primary_unfenced",), "reason": "db2 burned down"}
+    refusals = decide(seen(back(), newer()), Request(run_id="r-9", now=NOW, target_site="dc1", **asks, **word)).refusals
+    risky = [
+        each for each in refusals if each.rule in ("stale_primary", "old_primary_unfenced", "confirmation_missing")
+    ]
+    assert risky and not [each.hint for each in risky if "confirm=" in each.hint]
+    assert "say so to the verb that shall move it" in risky[0].hint
 
 
 def test_a_word_for_it_names_the_run() -> None:

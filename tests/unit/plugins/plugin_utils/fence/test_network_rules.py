@@ -171,9 +171,11 @@ def test_a_dormant_table_drops_nothing_whatever_it_shows(flags: object) -> None:
     assert not stands([table, *listed()])
 
 
-def test_a_table_that_only_lets_pass_is_not_absent() -> None:
+@pytest.mark.parametrize("verdict", ["accept", "drop"])
+def test_a_table_that_holds_only_what_others_put_there_is_not_absent(verdict: str) -> None:
+    """Their drop still drops: whoever releases the member must delete the table."""
     chain = {"chain": {"name": "forward", "type": "filter", "hook": "forward", "prio": network.PRIORITY}}
-    rule = {"rule": {"chain": "forward", "handle": 42, "expr": [{"accept": None}]}}
+    rule = {"rule": {"chain": "forward", "handle": 42, "expr": [{verdict: None}]}}
     assert network.parse(json.dumps({"nftables": [chain]})).absent
     assert not network.parse(json.dumps({"nftables": [chain, rule]})).absent
 

@@ -114,7 +114,7 @@ B = {"host": "b", "address": "198.51.100.2"}
     ],
 )
 def test_addresses_of_their_own_are_accepted(services):
-    assert address_findings(services) == []
+    assert address_findings(services, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_addresses_of_their_own_are_accepted(services):
     ],
 )
 def test_two_members_behind_one_address_are_refused(services, told):
-    errors = address_findings(services)
+    errors = address_findings(services, {})
     assert [text for text in errors if told in text], errors
 
 
@@ -151,7 +151,9 @@ def test_two_members_behind_one_address_are_refused(services, told):
 )
 def test_a_record_takes_addresses_that_reach_the_member(kind, address, accepted):
     member = {"host": "a", "address": address}
-    errors = address_findings({"x": service(member, endpoints=[{"type": kind, "name": "x.example."}, {"name": "vip"}])})
+    errors = address_findings(
+        {"x": service(member, endpoints=[{"type": kind, "name": "x.example."}, {"name": "vip"}])}, {}
+    )
     assert (errors == []) is accepted, errors
     if not accepted:
         assert f'services.x.members[0].address: "{address}"' in errors[0]
@@ -162,11 +164,11 @@ def test_a_record_takes_addresses_that_reach_the_member(kind, address, accepted)
 def test_a_name_server_on_a_member_is_no_arbiter(server):
     endpoint = {"name": "x.example.", "zone": "example.", "servers": ["198.51.100.153", server]}
     members = service(A, {"host": "b", "address": server.lower()}, endpoints=[endpoint])
-    assert address_findings({"x": members}) == [
+    assert address_findings({"x": members}, {}) == [
         f'services.x.endpoints[0].servers[1]: "{server}" is b, a member of this service: whatever takes it takes the '
         "claim as well; allowed: a name server on a machine that is no member of it"
     ]
-    assert address_findings({"x": service(A, B, endpoints=[{**endpoint, "servers": ["198.51.100.153"]}])}) == []
+    assert address_findings({"x": service(A, B, endpoints=[{**endpoint, "servers": ["198.51.100.153"]}])}, {}) == []
 
 
 def test_secrets_are_cut_off_at_every_depth():
