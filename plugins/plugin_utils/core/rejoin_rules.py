@@ -26,12 +26,14 @@ def unmet(view: View) -> Iterator[Refusal]:
         return
     if not view.endpoints_hold(primary.address):
         values = ", ".join(value for endpoint in view.endpoints for value in endpoint.values) or "nothing"
+        silent = ", ".join(endpoint.name for endpoint in view.endpoints if not endpoint.reachable)
+        unknown = silent and view.reachable_endpoints_hold(primary.address)
         yield Refusal(
             "endpoint_elsewhere",
-            values,
+            f"{silent} was not asked" if unknown else values,
             primary.address,
-            f"clients are not sent to {primary.member}",
-            "finish the failover first: run it again",
+            f"nobody knows where {silent} sends clients" if unknown else f"clients are not sent to {primary.member}",
+            "restore its name server, then run rejoin again" if unknown else "finish the failover first: run it again",
         )
     missing = view.not_following(primary)
     # While another one follows or can be brought back there is redundancy, and the lost ones are named beside it

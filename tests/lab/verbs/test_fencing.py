@@ -192,6 +192,8 @@ def test_a_frozen_machine_is_isolated_by_its_network_and_only_then_replaced(know
     tried = "timeout 2 bash -c 'exec 3<>/dev/tcp/198.51.100.11/{}'"
     assert inside("client", f"{tried.format(22)} && {tried.format(5432)} && ! {tried.format(5433)} && echo so") == "so"
 
+    assert refusals(run_verb("rejoin", "scope=accounts-db", plan=with_network))["two_primaries"] == "db1, db2"
+    inside("db1", "systemctl stop postgresql@15-accounts")  # as the refusal says
     back = run_verb("rejoin", "scope=accounts-db", plan=with_network)
     assert back.rc == 0, back.output
     assert writable(PORTS, "accounts") == ["db2"]

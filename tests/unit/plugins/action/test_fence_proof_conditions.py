@@ -111,7 +111,7 @@ def test_a_word_is_more_than_nothing_and_less_than_any_device() -> None:
 def test_the_gate_says_what_those_said_that_are_not_enough_and_of_nobody_else() -> None:
     result = gate(OFF, dataclasses.replace(CLOSED, member="db3"), members=["db1", "db3"], failures=["fence_x: deaf"])
     assert result["msg"].startswith(
-        "db3 is not fenced: nothing of level 3 was read back. fence_x: deaf db3: level 2 by "
+        "db3 is not fenced: nothing of level 3 was read back. fence_x: deaf. db3: level 2 by "
     )
     assert "db1" not in result["msg"]
     assert "No fence said anything" in gate(members=["db3"])["msg"]

@@ -82,9 +82,16 @@ def test_of_one_that_gives_no_answer_nothing_is_taken_for_granted(silent: int) -
     """Its waiver says that nobody else is at work. Where it sends clients is known to nobody all the same."""
     both = [SHOP, READS]
     both[silent] = dataclasses.replace(both[silent], reachable=False, values=(), problem="timed out")
-    assert refused(rejoin(*both)) == {"arbiter_unreachable": "timed out", "endpoint_elsewhere": NEW}
+    measured = f"{both[silent].name} was not asked"
+    assert refused(rejoin(*both)) == {"arbiter_unreachable": "timed out", "endpoint_elsewhere": measured}
     waived = {"waive": ("arbiter_unreachable", "endpoint_elsewhere"), "reason": "its machine burnt down"}
-    assert refused(rejoin(*both, **waived)) == {"endpoint_elsewhere": NEW}
+    decision = rejoin(*both, **waived)
+    assert refused(decision) == {"endpoint_elsewhere": measured}
+    assert decision.refusals[0].hint == "restore its name server, then run rejoin again"
+    # Where another one says already that clients go elsewhere, that is what has to be mended
+    both[1 - silent] = dataclasses.replace(both[1 - silent], values=(OLD,))
+    decision = rejoin(*both, **waived)
+    assert refused(decision) == {"endpoint_elsewhere": OLD} and "finish the failover" in decision.refusals[0].hint
 
 
 @pytest.mark.parametrize("held", [0, 1])
