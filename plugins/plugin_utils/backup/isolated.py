@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup import observe, prove, read
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.directory import write_beside
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup.machine import Machine
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup.machine import Machine, pause
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.act import psql
-from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import LONG_WORK_POLL_SECONDS, MemberError
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
 
 #: What a server in recovery needs at least as large as its primary had it, by its name in the control file
 CAPACITIES = {
@@ -43,21 +43,22 @@ class IsolatedServer:
 
         ``note``: shell text that is run right before the start.
         """
-        settings = self._capacities()
-        self.stop()
+        settings = self._stopped()
         before = note + write_beside(self.stanza, "postgresql.conf", settings)
         before += f"{self.cluster.as_user(['/usr/bin/rm', '-f', self.log])} </dev/null\n"
         self.machine.begin("restored", self.stanza.serve(), before)
+        began = time.monotonic()
         while not self._at_rest():
-            time.sleep(LONG_WORK_POLL_SECONDS)
+            pause(began)
         return read.recovery(self.machine.read(self.log))
 
-    def _capacities(self) -> str:
-        """Settings as its primary had them, without which it would not start to recover."""
-        asked = f"LC_ALL=C; export LC_ALL\n{self.cluster.as_user(self.stanza.restored.controldata())} </dev/null\n"
+    def _stopped(self) -> str:
+        """Stop it; the settings that its primary had, without which it would not start to recover."""
+        asked = f"LC_ALL=C; export LC_ALL\n{self.cluster.as_user(self.stanza.restored.controldata())} </dev/null || :\n"
+        said = self.machine.act(self._stop() + asked, 90)
         return "".join(
             f"{CAPACITIES[name.strip()]} = {value.strip()}\n"
-            for name, _colon, value in (line.partition(":") for line in self.machine.look(asked).stdout.splitlines())
+            for name, _colon, value in (line.partition(":") for line in said.splitlines())
             if name.strip() in CAPACITIES
         )
 
@@ -81,8 +82,9 @@ class IsolatedServer:
         state = self._state()
         if state["locked"]:
             self.machine.look(psql(self.stanza.restored, "select pg_wal_replay_resume();", 10))
+            began = time.monotonic()
             while (state := self._state())["recovery"]:
-                time.sleep(LONG_WORK_POLL_SECONDS)
+                pause(began)
         return state
 
     def _state(self) -> dict[str, Any]:
@@ -94,10 +96,12 @@ class IsolatedServer:
 
     def stop(self) -> None:
         """Stop it if it runs; nothing else can be running on the directory."""
+        self.machine.act(self._stop(), 90)
+
+    def _stop(self) -> str:
         stop = self.cluster.as_user(self.stanza.stop_restored())
         status = self.cluster.as_user(self.stanza.restored.status())
-        self.machine.act(
+        return (
             f"if {status} >/dev/null 2>&1 </dev/null; then {stop} >/dev/null 2>&1 </dev/null || "
-            '{ echo "@@failed stop_restored"; exit 1; }; fi\n',
-            90,
+            '{ echo "@@failed stop_restored"; exit 1; }; fi\n'
         )

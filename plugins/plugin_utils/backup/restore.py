@@ -86,7 +86,7 @@ class Restorer(Machine):
             return result
         self._copy(plan, choice, noted)
         result["copy_seconds"] = round(time.monotonic() - began, 1)
-        log = self._recover(plan, choice)
+        log = self._recover(plan, choice, answer)
         result["recovery_seconds"] = round(time.monotonic() - began - result["copy_seconds"], 1)
         try:
             result.update(self._prove(choice, wanted, log, answer))
@@ -162,10 +162,11 @@ class Restorer(Machine):
                 raise MemberError("the copy of an earlier restore does not end; stop its unit", "restore_failed")
         self.directory.fill()
 
-    def _recover(self, plan: Mapping[str, Any], choice: Choice) -> read.Recovery:
+    def _recover(self, plan: Mapping[str, Any], choice: Choice, answer: Answer) -> read.Recovery:
         """Bring the isolated server to the target. Raises with its own words where it did not come there."""
         said = self.server.recovered(self._phase(plan, "recovering"))
-        number = self._number(choice, said.last_segment) if said.last_segment else None
+        archive = self._repository(answer, choice.repository).archive
+        number = archive.number(said.last_segment) if archive and said.last_segment else None
         wrong = prove.not_reached(choice, said, number)
         if wrong:
             self.server.stop()
@@ -173,10 +174,6 @@ class Restorer(Machine):
             message = f"the restore of {choice.backup.label} from repository {choice.repository} did not reach "
             raise MemberError(f"{message}{choice.target}: {wrong}", reason, recovery=asdict(said))
         return said
-
-    def _number(self, choice: Choice, segment: str) -> int:
-        archive = self._repository(self.ask(), choice.repository).archive
-        return archive.number(segment) if archive else -1
 
     @staticmethod
     def _repository(answer: Answer, key: int) -> Repository:

@@ -76,7 +76,7 @@ class Searcher(Restorer):
         plan = {"target": "last_clean", "tried": str(wanted.target), "label": choice.backup.label}
         self._copy(plan, choice, noted)
         try:
-            self._recover(plan, choice)
+            self._recover(plan, choice, answer)
         except MemberError as error:
             if error.reason == "target_not_reached":
                 return False
