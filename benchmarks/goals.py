@@ -96,11 +96,15 @@ GOALS = (
 
 def _spent(goal: Goal, case: Mapping[str, Any]) -> list[str]:
     """One line: the phases that the runs' own journals tell, what is left of the outage, and why."""
-    parts, told = case.get("parts_ms") or {}, []
+    parts, told = dict(case.get("parts_ms") or {}), []
+    if "client" not in parts:  # counted from the run's begin: what is verified comes after the first write
+        parts.pop("verify", None)
     if parts and goal.measure == "outage_seconds":
         rest = case[goal.measure]["median"] - sum(parts.values()) / 1000
         phases = ", ".join(f"{name} {took / 1000:.2f}" for name, took in parts.items())
-        told.append(f"{phases} s; in none of them {max(0.0, rest):.2f} s (medians)")
+        told.append(
+            f"{phases} s; before and between them, until the client writes again, {max(0.0, rest):.2f} s (medians)"
+        )
     if goal.spent:
         told.append(f"{goal.spent} (as of commit {SPENT_AS_OF})")
     return [f"- {goal.text}: {'. '.join(text[0].upper() + text[1:] for text in told)}."] if told else []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import cases, guard, verdict
+from benchmarks import cases, commands, guard, verdict
 from benchmarks.where import BOUNDS, CHECKOUT
 
 FLOOR, MOVE = "floor_planned", "continuity_switchover"
@@ -34,6 +35,8 @@ BUSY: dict[str, list[float]] = {
     KILLED: [4.5862, 4.4130, 2.5210, 4.4000, 2.6000],
 }
 BUSY_PARTS = [(655.74, 325.58), (599.0, 309.0), (307.98, 155.91), (600.0, 300.0), (310.0, 160.0)]
+SHOW = "import os; open(os.environ['SHOWN'], 'w').write(os.environ['ANSIBLE_COLLECTIONS_PATH'])"
+PLANT = guard.plant  # of which the other tests see nothing
 Take = Callable[[str, int], dict[str, Any]]
 
 
@@ -273,3 +276,25 @@ def test_what_it_is_planted_into_is_there() -> None:
 def test_make_runs_it_as_it_is() -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^bench-guard: lab\b.*\n\tpython -m benchmarks\.guard\b", makefile, re.MULTILINE)
+
+
+def test_what_is_planted_stands_in_a_whole_copy_and_every_verb_of_the_guard_runs_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def take(name: str, number: int) -> dict[str, Any]:
+        seen.append(commands.ansible([sys.executable, "-c", SHOW], watched=False) and shown.read_text(encoding="utf-8"))
+        return recorded(QUIET, PARTS, 0.3)(name, number)
+
+    shown = tmp_path / "shown"
+    monkeypatch.setenv("SHOWN", str(shown))
+    monkeypatch.setattr(guard, "COPY", tmp_path / "planted")
+    monkeypatch.setattr(guard, "plant", PLANT)
+    assert guard.main(["--plant-ms", "300"], take) == 0
+    assert set(seen) == {str(tmp_path / "planted")}
+    place = "plugins/action/dns_switch.py"
+    planted = tmp_path / "planted" / "ansible_collections" / "continuity" / "dr"
+    given = (CHECKOUT / place).read_text(encoding="utf-8")
+    assert (planted / place).read_text(encoding="utf-8") == given + guard.DELAY.format(seconds=0.3)
+    assert (planted / "galaxy.yml").is_file() and (planted / "playbooks" / "failover.yml").is_file()

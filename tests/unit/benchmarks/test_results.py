@@ -151,10 +151,19 @@ def test_where_the_time_goes_follows_from_the_samples(run: dict[str, Any]) -> No
     run["cases"]["continuity_switchover"] = results.case_entry("ours", "outage_seconds", "floor_planned", samples)
     run["cases"] = results.with_ratios(run["cases"])
     text = page.render(run, "plot.svg")
-    assert "the floor: Fence 0.12, redirect 0.03 s; in none of them 0.35 s (medians). " in text.replace(
-        "0.02,", "0.03,"
-    )
+    phases, rest = "the floor: Fence 0.12, redirect 0.03 s; ", "until the client writes again, 0.35 s (medians). "
+    assert f"{phases}before and between them, {rest}" in text.replace("0.02,", "0.03,")
     assert f"(as of commit {goals.SPENT_AS_OF})." in text
+
+
+def test_what_is_verified_after_the_first_write_is_no_part_of_the_outage_that_is_counted_to_it() -> None:
+    """Without a window of the client's the phases begin with the run, and the last one ends long after it."""
+    case = {"outage_seconds": {"median": 2.0}, "parts_ms": {"decide": 500.0, "verify": 900.0}}
+    goal = goals.Goal("so", "x", "outage_seconds", lambda _cases: 1.0)
+    (line,) = goals._spent(goal, case)
+    assert "Decide 0.50 s; " in line and "writes again, 1.50 s" in line and "erify" not in line
+    (line,) = goals._spent(goal, {**case, "parts_ms": {**case["parts_ms"], "client": 100.0}})
+    assert "verify 0.90, client 0.10 s; " in line and "writes again, 0.50 s" in line
 
 
 def test_many_services_are_told_with_each_ones_outage_and_what_the_controller_took(run: dict[str, Any]) -> None:
