@@ -47,8 +47,8 @@ options:
     required: true
   sites:
     description: Where members live, by name. C(use) is V(preferred) (exactly one), V(recovery) or V(witness); C(group)
-      is the inventory group of the site's machines, by default the name of the site. C(standby), C(fault_domains) and
-      C(title) are optional.
+      is the inventory group of the site's machines, by default the name of the site. C(networks) (where the site's
+      addresses live, such as V(198.51.100.0/24)), C(standby), C(fault_domains) and C(title) are optional.
     type: dict
     required: true
   functions:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils import journal, questions
-from ansible_collections.continuity.dr.plugins.plugin_utils.address import own_address
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import networks_of, own_address, site_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import (
     DEFAULT_MIN_LEVEL,
     Evidence,
@@ -27,7 +27,6 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.model import (
     Service,
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.view import View
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import networks_of, site_of
 from ansible_collections.continuity.dr.plugins.plugin_utils.run import LAST_SEEN, Run, checked_run_id
 
 

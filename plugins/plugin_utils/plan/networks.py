@@ -1,27 +1,33 @@
 # Copyright: the continuity.dr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which site an address lives in, as far as the plan gives its sites networks."""
+"""The rules about the networks that a plan gives its sites, and about who lives in none of them."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import (
+    ip_version,
+    network_of,
+    networks_of,
+    site_of,
+    written_networks,
+)
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import finding, listed
 
 Entry = Mapping[str, Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def network_rules(sites: Mapping[str, Entry]) -> Iterator[str]:
     """Every network that is none, or that two sites have in common."""
     known = []
     for site, entry in sites.items():
-        for index, written in enumerate(_written(entry)):
+        for index, written in enumerate(written_networks(entry)):
             path = f"sites.{site}.networks[{index}]"
-            network = _network(written)
+            network = network_of(written)
             if network is None:
                 yield finding(path, f'"{written}" {_problem(written)}', "a network such as 198.51.100.0/24")
             else:
@@ -31,28 +37,13 @@ def network_rules(sites: Mapping[str, Entry]) -> Iterator[str]:
             yield finding(path, f'"{second}" overlaps {network} of {site}', "networks of one site only")
 
 
-def networks_of(sites: Mapping[str, Entry]) -> dict[str, list[Network]]:
-    """The networks of each site that has any, of a plan without errors."""
-    found = {name: [network for text in _written(site) if (network := _network(text))] for name, site in sites.items()}
-    return {name: networks for name, networks in found.items() if networks}
-
-
-def site_of(address: object, networks: Mapping[str, Sequence[Network]]) -> str | None:
-    """The site whose network holds the address; None where none does, or what is given is a name."""
-    try:
-        wanted = ipaddress.ip_address(str(address))
-    except ValueError:
-        return None
-    return next((name for name, own in networks.items() if any(wanted in network for network in own)), None)
-
-
 def strangers(services: Mapping[str, Entry], sites: Mapping[str, Entry]) -> Iterator[str]:
     """Members whose address is in no network of their site: clients would be sent to a machine that nobody declared."""
     networks = networks_of(sites)
     for name, service in services.items() if networks else ():
         for index, member in enumerate(service["members"]):
             own, address = networks.get(member["site"]), member["address"]
-            if own is None or site_of(address, {member["site"]: own}) or not _is_address(address):
+            if own is None or site_of(address, {member["site"]: own}) or ip_version(address) is None:
                 continue
             other = site_of(address, networks)
             where = f" but of {other}" if other else ""
@@ -62,25 +53,6 @@ def strangers(services: Mapping[str, Entry], sites: Mapping[str, Entry]) -> Iter
                 f"an address in {listed([str(network) for network in own])}, or one more of sites.{member['site']}"
                 ".networks",
             )
-
-
-def _is_address(text: object) -> bool:
-    try:
-        return bool(ipaddress.ip_address(str(text)))
-    except ValueError:
-        return False
-
-
-def _written(site: Entry) -> list[str]:
-    value = site.get("networks")
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
-
-
-def _network(text: str) -> Network | None:
-    try:
-        return ipaddress.ip_network(text) if "/" in text else None
-    except ValueError:
-        return None
 
 
 def _problem(text: str) -> str:

@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import (
-    network_rules,
-    networks_of,
-    site_of,
-    strangers,
-)
+from ansible_collections.continuity.dr.plugins.plugin_utils.address import networks_of, site_of
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.networks import network_rules, strangers
 
 SITES = {
     "dc1": {"networks": ["198.51.100.0/26", "2001:db8:1::/48"]},
