@@ -42,6 +42,12 @@ class ActionModule(Step):
                 reason="lease_failed",
             )
         lines = output.stdout.splitlines()
+        if not held and "@@released" not in lines:
+            raise StepFailed(
+                f"{self._host()} did not say that the lease is released: {output.stderr.strip() or 'no answer'}. "
+                "It ends by itself; run the verb again, which releases it too",
+                reason="lease_failed",
+            )
         result: dict[str, Any] = {"changed": "@@changed" in lines, "held": held}
         if held:
             broken = [line.removeprefix("@@broken ") for line in lines if line.startswith("@@broken ")]

@@ -53,7 +53,7 @@ if "@@held" in script or "@@released" in script:
     service = re.search(r"^state=/var/lib/continuity/(.+)$", script, re.M)[1]
     with open("done.jsonl", "a") as file:
         print(json.dumps([service, "lease" if "@@held" in script else "unlease", host]), file=file)
-return 0, b"@@held 270", b""
+return 0, b"@@held 270" if "@@held" in script else b"@@released", b""
 """
 
 ENGINE = """

@@ -71,6 +71,15 @@ def test_a_state_directory_that_cannot_be_written_is_told_with_what_must_be(hold
     assert "@@" not in result["msg"]  # the script's own marks are no words for people
 
 
+@pytest.mark.parametrize(("said", "told"), [(b"", "no answer"), (b"@@changed\n", "no answer")])
+def test_a_lease_is_released_only_where_the_member_says_so(said, told):
+    """An exit code of 0 is also that of a shell that ran nothing."""
+    silent = FakeConnection(lambda *_: (0, said, b""))
+    result = made(ActionModule, {**MINE, "state": "released"}, silent).run(task_vars={})
+    assert (result["failed"], result["reason"]) == (True, "lease_failed") and told in result["msg"]
+    assert "did not say that the lease is released" in result["msg"]
+
+
 @pytest.mark.parametrize("wrong", [{"run_id": ""}, {"run_id": "a b"}, {"service": "../x"}])
 def test_a_name_that_is_none_is_bad_input_and_contacts_nobody(wrong):
     result = made(ActionModule, {**MINE, **wrong}, FakeConnection()).run(task_vars={})
