@@ -21,6 +21,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import cy
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.backup_rules import backup_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.endpoint_rules import endpoint_rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.fence_rules import fence_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     MOST_HINTS,
     SECRET_NAME,
@@ -206,6 +207,10 @@ def _roles(draft: Draft) -> Iterator[str]:
     )
 
 
+def _fences(draft: Draft) -> Iterator[str]:
+    return fence_rules(draft.services, draft.hosts)
+
+
 def _endpoints(draft: Draft) -> Iterator[str]:
     return endpoint_rules({name: _list(service, "endpoints") for name, service in draft.services.items()})
 
@@ -247,6 +252,7 @@ _RULES: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _members,
     _canaries,
     _roles,
+    _fences,
     _endpoints,
     _backups,
 )

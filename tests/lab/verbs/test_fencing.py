@@ -41,7 +41,7 @@ WITH_AGENT = """    fence:
 WITH_NETWORK = """    fence:
       role: continuity.dr.fence_network
       members: {db1: {guards: [localhost]}, db2: {guards: [localhost]}}
-      vantages: [client, db2]
+      vantages: [client, db1, db2]
 """
 #: No packet of db1 reaches its standby, the controller or a witness; clients of its own site still reach it.
 CUT_OFF = """iptables -I INPUT -s 203.0.113.128/26 -j DROP; iptables -I OUTPUT -d 203.0.113.128/26 -j DROP
