@@ -144,7 +144,8 @@ class Ledger:
         if lost is None:
             return [*wrong, f"{self.service}: there is no one primary at the end, so nobody knows what is left"]
         parts = [part for report in reports for part in report["services"] if part["service"] == self.service]
-        seconds = max(map(declared, parts), default=0.0)
+        # A run that was refused declares nothing, whatever it was to be allowed: it moved nobody
+        seconds = max((declared(part) for part in parts if part["verdict"] != "refused"), default=0.0)
         gone = undeclared(self.acknowledged(), lost, seconds)
         if not gone:
             return wrong

@@ -179,4 +179,22 @@ def test_nothing_waits_for_an_answer_or_for_a_notice(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_step_rests_on_succeeded_after_something_unreachable(path: Path) -> None:
     """The result of a machine that gave no answer is `is succeeded`, and a skipped one has exit code 0."""
-    assert not re.search(r"\bis (not )?(succeeded|success|successful)\b", path.read_text())
+    succeeded = r"\bis ((not )?([a-z.]+\.)?(succeeded|success|successful)|not ([a-z.]+\.)?(failed|failure))\b"
+    assert not re.search(succeeded, path.read_text())
+
+
+def tasks_below(value: object) -> Iterator[dict[str, Any]]:
+    """Every task of a file, those of plays and blocks too."""
+    for each in value if isinstance(value, list) else ():
+        yield each
+        for key in ("tasks", "pre_tasks", "post_tasks", "block", "rescue", "always"):
+            yield from tasks_below(each.get(key))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_loop_hands_on_is_not_overlaid_by_a_loop_of_the_role_that_it_is_handed_to(path: Path) -> None:
+    """Variables are read where they are used: inside another loop `item` is that one's."""
+    for task in tasks_below(yaml.safe_load(path.read_text())):
+        included = task.keys() & {"ansible.builtin.include_role", "ansible.builtin.include_tasks"}
+        if included and "loop" in task:
+            assert task.get("loop_control", {}).get("loop_var", "").startswith("__"), task["name"]

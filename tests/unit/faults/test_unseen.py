@@ -231,6 +231,22 @@ def test_a_client_that_hung_is_a_violation(client: Any, monkeypatch: pytest.Monk
     assert "wrote nothing down for more than 30 s" in made.violations([])[0]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "excused"), [("passed", True), ("failed", True), ("degraded", True), ("refused", False)]
+)
+def test_only_a_run_that_moved_the_service_may_have_declared_a_loss(
+    client: Any, monkeypatch: pytest.MonkeyPatch, verdict: str, excused: bool
+) -> None:
+    """A refused one lists what it was to be allowed as well: that excuses nothing."""
+    made = client(WAITS)
+    made.stop()
+    monkeypatch.setattr(Ledger, "lost", lambda _self: [1])
+    part = {"service": "accounts-db", "verdict": verdict, "waivers": [{"rule": "lag_unknown"}], "evidence": []}
+    said = made.violations([{"services": [{**part, "rpo": None}]}])
+    assert (said == []) is excused
+    assert excused or "1 acknowledged rows are gone that no report declares" in said[0]
+
+
 def test_a_ledger_without_a_row_proves_nothing(client: Any) -> None:
     made = client(WAITS, rows=0)
     made.stop()
