@@ -126,7 +126,8 @@ seconds:
   returned: when restored
   type: float
 loss:
-  description: The tables whose rows differ between the primary and the restored data. Of a rebuild, how old that is.
+  description: The tables whose rows differ between the primary and the restored data, C(now), C(restored), and
+    C(written), how many of those of now were inserted or changed since. Of a rebuild, how old that is.
   returned: when state is in_place or rebuilt
   type: dict
 newest_row:

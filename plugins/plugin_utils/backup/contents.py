@@ -31,28 +31,34 @@ def shown(
     checks: Sequence[prove.Check] = (),
     canary: prove.Canary | None = None,
     target: float | None = None,
+    since: int | None = None,
 ) -> prove.Shown:
     """The rows of these databases, the answers to the checks, and what the canary's table holds."""
-    text = prove.questions(counted, checks, canary, target)
+    text = prove.questions(counted, checks, canary, target, since)
     output = machine.look(psql(server, text, READ_SECONDS), READ_SECONDS + 5)
     return prove.shown(read.sections(output.stdout), checks, output.stderr.strip()[-300:])
 
 
 def compared(machine: Machine, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows by table that the running primary has and the restored data has not (or the other way round)."""
+    """Rows by table that the running primary has and the restored data has not (or the other way round).
+
+    Of a table whose number of rows is the same, some may have been changed since: those would be lost as well.
+    """
     present = databases(machine, machine.cluster)
     if present is None:
         return {"known": False, "why": "the primary does not answer, so nobody can compare"}
     now = machine.execute("date +%s\n", 5.0).stdout.strip()
     until = result.get("until")
     seconds = round(float(now) - float(until), 3) if now.isdigit() and until is not None else None
-    seen = shown(machine, machine.cluster, present)
+    since = result.get("next_xid")
+    seen = shown(machine, machine.cluster, present, since=since)
     tables = []
     for database in sorted({*seen.counts, *result["counts"]}):
         have, get = seen.counts.get(database, {}), result["counts"].get(database, {})
+        written = seen.written.get(database, {})
         for table in sorted({*have, *get}):
-            if have.get(table) != get.get(table):
+            if have.get(table) != get.get(table) or written.get(table):
                 entry = {"database": database, "table": table, "now": have.get(table), "restored": get.get(table)}
-                tables.append(entry)
+                tables.append({**entry, "written": None if since is None else written.get(table, 0)})
     told = {"known": not seen.error, "why": seen.error, "tables": tables, "target": result["target"]}
     return {**told, "seconds": seconds, "source": "positions"}

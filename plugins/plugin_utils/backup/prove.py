@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.continuity.dr.plugins.plugin_utils.backup.observe import json_of
@@ -36,6 +36,7 @@ select json_build_object('recovery', pg_is_in_recovery(),
   'timeline', case when pg_is_in_recovery() then (select min_recovery_end_timeline from pg_control_recovery())
     else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end,
   'system_id', (select system_identifier::text from pg_control_system()),
+  'next_xid', txid_snapshot_xmax(txid_current_snapshot()),
   'asked', current_setting('recovery_target_time') || current_setting('recovery_target_lsn')
     || current_setting('recovery_target_name'),
   'checksums', current_setting('data_checksums'));
@@ -46,13 +47,20 @@ select json_build_object('databases', json_agg(datname order by datname)) from p
 where datallowconn and datname <> 'template0';
 """
 
-#: Every row of every table is counted, which reads all of them; the dump reads what they hold as well
+#: Every row of every table is counted, which reads all of them; the dump reads what they hold as well. A row that was
+#: inserted or changed since a transaction carries its number or a later one, frozen or not; an age below 0 is a row's
+#: that is so old that the numbers have gone round.
 _COUNTS = r"""
-select json_build_object('database', current_database(), 'tables', coalesce(json_object_agg(name, rows), '{}'))
-from (select format('%I.%I', n.nspname, c.relname) as name, (xpath('/row/n/text()', query_to_xml(
-    format('select count(*) as n from only %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint as rows
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_') t;
+select json_build_object('database', current_database(), 'tables', coalesce(json_object_agg(name, rows), '{}'),
+  'written', coalesce(json_object_agg(name, written), '{}'))
+from (select name, (xpath('/row/n/text()', found))[1]::text::bigint as rows,
+    (xpath('/row/w/text()', found))[1]::text::bigint as written
+  from (select format('%I.%I', n.nspname, c.relname) as name, query_to_xml(format('select count(*) as n,
+      count(*) filter (where age(xmin) between 0 and @age) as w from only %I.%I', n.nspname, c.relname),
+      false, true, '') as found
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_') t
+  ) t;
 """
 
 
@@ -98,14 +106,26 @@ class Shown:
     checks: Sequence[tuple[Check, str]]
     canary: Mapping[str, Any] | None = None
     error: str = ""
+    #: by database and table: rows that were inserted or changed since the transaction that was asked about
+    written: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def questions(databases: Sequence[str], checks: Sequence[Check], canary: Canary | None, target: float | None) -> str:
-    """SQL that counts all rows and asks the plan's queries and the canary's table; it writes nothing."""
+def questions(
+    databases: Sequence[str],
+    checks: Sequence[Check],
+    canary: Canary | None,
+    target: float | None,
+    since: int | None = None,
+) -> str:
+    """SQL that counts all rows and asks the plan's queries and the canary's table; it writes nothing.
+
+    ``since``: the first transaction, in 64 bits, whose rows are counted as written since.
+    """
+    counts = _COUNTS.replace("@age", "-1" if since is None else f"age(''{int(since) % 2**32}''::xid)")
     lines = ["set default_transaction_read_only = on;"]
     for database in databases:
         # What anybody may have put into a schema must not stand in for a function that a superuser calls here
-        lines += [_connect(database), "set search_path = pg_catalog;", "\\echo @@counts", _COUNTS]
+        lines += [_connect(database), "set search_path = pg_catalog;", "\\echo @@counts", counts]
     for number, check in enumerate(checks):
         lines += [_connect(check.database), f"\\echo @@check {number}", f"{check.query}\n;"]
     if canary:
@@ -139,6 +159,7 @@ def sql_name(name: str) -> str:
 def shown(parts: Iterator[tuple[str, str]], checks: Sequence[Check], error: str) -> Shown:
     """Read what psql printed to ``questions``."""
     counts: dict[str, dict[str, int]] = {}
+    written: dict[str, dict[str, int]] = {}
     answers: dict[int, str] = {}
     canary: dict[str, Any] | None = None
     ended = False
@@ -147,13 +168,15 @@ def shown(parts: Iterator[tuple[str, str]], checks: Sequence[Check], error: str)
             # Nothing where psql was ended by what it read, such as a damaged page
             said = json_of(text)
             counts |= {said["database"]: said["tables"]} if said else {}
+            written |= {said["database"]: said["written"]} if said else {}
         elif name.startswith("check "):
             answers[int(name.removeprefix("check "))] = text.strip()
         elif name == "canary":
             canary = json_of(text)
         ended = ended or name == "end"
     wrong = "" if ended else error or "psql did not come to its end"
-    return Shown(counts, [(check, answers.get(n, "")) for n, check in enumerate(checks)], canary, wrong)
+    asked = [(check, answers.get(n, "")) for n, check in enumerate(checks)]
+    return Shown(counts, asked, canary, wrong, written)
 
 
 def not_reached(choice: Choice, log: Recovery, number: int | None) -> str:

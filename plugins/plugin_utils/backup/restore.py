@@ -192,6 +192,7 @@ class Restorer(Machine):
             "until": at or log.stopped_at or log.last_commit,
             "newest_row": (seen.canary or {}).get("newest"),
             "counts": seen.counts,
+            "next_xid": state["next_xid"],
             "checks": [{"query": check.query, "answer": text} for check, text in seen.checks],
             "restored_timeline": state["timeline"],
             "ended": not state["recovery"],

@@ -117,8 +117,8 @@ class Swapper(Searcher):
         return {"kept": self.stanza.kept}
 
     def would_lose(self, loss: Mapping[str, Any]) -> str:
-        """What the typed word is for: seconds, and the tables whose number of rows changes."""
-        tables = [f"{e['database']} {e['table']} {e['now']} -> {e['restored']}" for e in loss.get("tables") or ()]
+        """What the typed word is for: seconds, and the tables that hold other rows then."""
+        tables = [_would_change(each) for each in loss.get("tables") or ()]
         rows = f", rows of {'; '.join(tables[:5])}" if tables else ""
         more = f" and of {len(tables) - 5} more tables" if len(tables) > 5 else ""
         since = "an unknown time" if loss.get("seconds") is None else f"{loss['seconds']:.0f} s"
@@ -248,3 +248,9 @@ class Swapper(Searcher):
             raise MemberRefused(refusal)
         self.act(swap_script.release(self.stanza), 600)
         return result
+
+
+def _would_change(table: Mapping[str, Any]) -> str:
+    """A table's rows now and restored, and how many of those of now were inserted or changed since."""
+    since = f" ({table['written']} written since)" if table.get("written") else ""
+    return f"{table['database']} {table['table']} {table['now']} -> {table['restored']}{since}"

@@ -52,6 +52,21 @@ def test_what_would_be_lost_is_shown_and_nothing_is_swapped_without_the_typed_wo
     assert corrupted.sql("select count(*) from orders") == [(100,)]
 
 
+def test_rows_that_were_only_changed_would_be_lost_as_well_and_are_counted(corrupted, wanted):
+    """No number of rows tells of them, and freezing them hides nothing."""
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    corrupted.sql("insert into orders select n from generate_series(101, 200) n")  # as many as before the mistake
+    corrupted.sql("update orders set n = n where n <= 7")
+    corrupted.sql("vacuum freeze orders")
+    with pytest.raises(MemberRefused) as asked:
+        corrupted.restorer().in_place(request, "yes", SECONDS)
+    lost = {each["table"]: each for each in asked.value.result["loss"]["tables"]}
+    assert [lost["public.orders"][key] for key in ("now", "restored", "written")] == [200, 200, 107]
+    assert lost["public.canary"]["written"] == 1
+    assert "public.orders 200 -> 200 (107 written since)" in asked.value.refusals[0].message
+
+
 def test_the_proven_data_takes_the_place_and_the_old_is_kept_until_it_is_released(corrupted, wanted):
     request = wanted(corrupted.target)
     corrupted.restorer().restored(request)
