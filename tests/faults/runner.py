@@ -80,7 +80,11 @@ def _nodes(fault: Fault) -> Told:
         if result != "passed":
             return result, f"{node}: {text}", numbers
     names = ", ".join(node.partition("::")[2].removeprefix("test_").replace("_", " ") for node in fault.nodes)
-    return ("refused_as_expected" if fault.refused else "passed"), f"seen by the lab's own tests: {names}", numbers
+    return (
+        ("refused_as_expected" if fault.refused else "passed"),
+        f"seen by the lab's own tests, watched in the same way: {names}",
+        numbers,
+    )
 
 
 def _program(fault: Fault, seed: int) -> Told:

@@ -30,6 +30,7 @@ PACKAGES = (
     *("iproute2", "iptables", "iputils-ping"),
     *("postgresql-15", "postgresql-client-15", "pgbackrest"),
     "bind9-dnsutils",
+    "libfaketime",  # a clock of its own for one server: the machines' is the kernel's
     *(package for server in DNS_PROGRAMS.values() for package in server.packages),
 )
 # What every machine makes for itself goes, what is of no use in a container is masked, and no dependency brings Python.

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import harness
 from harness import inside
 from say import wait
@@ -13,6 +16,7 @@ from tests.faults.trial import Seen, Trial, in_words, tail
 
 OTHER_CLUSTER = harness.CHECKOUT / "extensions/molecule/switchover/replica_of_another_cluster/plan.yml"
 STATE = "/var/lib/continuity"
+ACCOUNTS = "accounts"
 
 
 def crash(trial: Trial) -> None:
@@ -37,6 +41,42 @@ def lag_over_rpo(trial: Trial) -> Seen:
     trial.heal("standby_held_back", member="db2", service=trial.service)
     restart(trial)
     return seen
+
+
+def clocks_apart(trial: Trial) -> Seen:
+    """The standby has a time of its own: how much may be lost is measured right, or it is not known."""
+    plan = trial.plan({"functions": {"accounts": {"objectives": {"rpo": "1s"}}}})
+    told = []
+    for seconds in (-600, 600):
+        _clock(seconds)
+        trial.undo(lambda: _clock(0))
+        settled(trial)
+        trial.known()
+        trial.fault("standby_held_back", member="db2", service=trial.service)
+        held_back = time.monotonic()
+        trial.watch.wait_rows(60)
+        crash(trial)
+        longest = time.monotonic() - held_back + 5
+        seen = trial.refused("failover", *trial.move, plan=plan, rules=())
+        measured = re.search(r"`lag_over_rpo`: ([0-9.]+) s", seen.text)
+        assert measured or "`lag_unknown`" in seen.text, f"clock {seconds:+} s: {seen.text}"
+        assert measured is None or 1 < float(measured[1]) <= longest, f"clock {seconds:+} s: {seen.text}"
+        told.append(f"{seconds:+} s: {seen.text}")
+        trial.heal("standby_held_back", member="db2", service=trial.service)
+        restart(trial)
+    return Seen("; ".join(told), True)
+
+
+def _clock(seconds: int) -> None:
+    """Restart the standby's server with a clock of its own, so far from the machine's; 0: the machine's."""
+    kept = f"/etc/postgresql/15/{ACCOUNTS}/environment"
+    script = f"sed -i '/^LD_PRELOAD\\|^FAKETIME/d' {kept}\n"
+    if seconds:
+        library = "$(ls /usr/lib/*/faketime/libfaketime.so.1)"
+        script += f"""printf "LD_PRELOAD = '%s'\\nFAKETIME = '%s'\\n" "{library}" "{seconds:+}s" >> {kept}\n"""
+    inside("db2", f"set -e\n{script}systemctl restart postgresql@15-{ACCOUNTS}")
+    now = float(harness.sql("db2", 5434, "select extract(epoch from clock_timestamp())"))
+    assert abs(now - time.time() - seconds) < 30, f"its clock is {now - time.time():+.0f} s from the machine's"
 
 
 def blind() -> None:
