@@ -89,7 +89,7 @@ def _loss(view: View, request: Request, target: Observation) -> Iterator[Refusal
             "accept a bound with -e accept_data_loss=<duration>, or waive this rule by name",
         )
     elif found.seconds is None:
-        yield promotion_rules.lag_unknown(target)
+        yield promotion_rules.lag_unknown(target, loss.why_not(view, request, target))
     elif found.seconds > limit:
         yield Refusal(
             "lag_over_rpo",

@@ -35,6 +35,8 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     seen = _sight(view, request, target)
     if was_synchronous(view, request, target):
         return Bound(0.0, "the last sight of the primary: synchronous", seen)
+    if _branched(view, target):
+        return Bound(None, f"{target.member} left the primary for a timeline of which no record tells")
     ages = _ages(request, seen, target)
     moment, why_now = _moment(request, seen, ages)
     bounds: list[Bound] = []
@@ -51,6 +53,19 @@ def bound(view: View, request: Request, target: Observation) -> Bound:
     if target.committed is not None:
         return Bound(None, "the newest replayed commit lies in the future, so two clocks differ")
     return Bound(None, "neither a record nor a replayed commit")
+
+
+def _branched(view: View, target: Observation) -> bool:
+    """It is on a later timeline than the primary was last seen on, and nobody's record tells of a promotion to it.
+
+    It may have been a primary of its own for a moment: then its newest commit is its own, and however new that is, it
+    lacks what the primary acknowledged since.
+    """
+    seen = view.last_seen
+    if seen is None or seen.timeline is None or target.timeline is None or target.timeline <= seen.timeline:
+        return False
+    records = [o.promotion["timeline"] for o in view.observed.values() if o.promotion and o.promotion.get("timeline")]
+    return all(int(timeline) < target.timeline for timeline in records)
 
 
 def _ages(request: Request, seen: LastSeen | None, target: Observation) -> tuple[float, ...] | None:

@@ -64,12 +64,13 @@ def no_fence(other: Observation) -> Refusal:
     )
 
 
-def lag_unknown(target: Observation) -> Refusal:
-    """What could be lost has no bound."""
+def lag_unknown(target: Observation, why: str = "") -> Refusal:
+    """What could be lost has no bound. ``why``: what the last sight of a primary lacks to give one."""
     return Refusal(
         "lag_unknown",
         "unknown",
         "a known lag",
-        f"how far {target.member} is behind is not known",
+        f"how far {target.member} is behind is not known"
+        + (f"; the last sight of a primary does not count: {why}" if why else ""),
         "no bound can be accepted on an unknown: waive this rule by name, with a reason",
     )

@@ -97,7 +97,7 @@ def test_the_line_for_people_names_the_bound_its_source_and_its_age() -> None:
     ("sight", "why"),
     [
         (LastSeen(NOW - 9, "db2", 1, {"db2": "sync"}), "it is of db2 itself"),
-        (LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 3), "it is of timeline 3, and db2 is on 4"),
+        (LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 5), "it is of timeline 5, and db2 is on 4"),
         (
             LastSeen(NOW - 9, "db1", 1, {"db2": "sync"}, 4, "7302"),
             "it is of the cluster 7302, and db2 is of 7301",
@@ -112,6 +112,31 @@ def test_a_sight_that_does_not_count_is_named_with_the_reason(sight: LastSeen, w
         "possible loss: at most 40.0 s (from the age of the newest replayed commit; "
         f"the last sight of a primary does not count: {why})"
     )
+
+
+@pytest.mark.parametrize(
+    ("timeline", "record", "seconds_"),
+    [
+        (4, None, None),
+        (4, {"member": "db2", "epoch": 1, "timeline": 3}, None),  # of the promotion before
+        (4, {"member": "db3", "epoch": 2, "timeline": 4}, 40.0),  # it follows one that a run promoted
+        (4, {"member": "db3", "epoch": 2}, None),
+        (3, None, 40.0),
+        (2, None, 40.0),  # it missed a promotion: its newest commit is older than that
+        (None, None, 40.0),
+    ],
+    ids=["its own", "an earlier record", "a record", "a record of none", "the same", "behind", "not known"],
+)
+def test_a_commit_of_its_own_tells_nothing_of_what_the_primary_acknowledged(
+    timeline: int | None, record: dict[str, Any] | None, seconds_: float | None
+) -> None:
+    """It was a primary for a moment, wrote, and is a standby again: its newest commit is younger than what it lacks."""
+    sight = LastSeen(NOW - 90, "db1", 1, {"db2": "async"}, 3)
+    new = target(timeline=timeline, promotion=record)
+    seen_by_all = dataclasses.replace(view(sight), observed={**view(sight).observed, "db2": new})
+    assert loss.bound(seen_by_all, ask(), new).seconds == seconds_
+    if seconds_ is None:
+        assert "left the primary for a timeline of which no record tells" in loss.describe(seen_by_all, ask(), new)
 
 
 def test_a_sight_whose_cluster_is_not_known_counts_as_before() -> None:
@@ -203,6 +228,6 @@ def test_a_sight_of_a_timeline_proves_nothing_about_a_target_that_is_not_known_t
     """What was acknowledged on timeline 3 may be missing on any other, and on one that nobody knows."""
     sight = dataclasses.replace(seen(9, "sync"), timeline=3)
     assert seconds(sight, timeline=3) == 0.0, "there it proves that nothing is lost"
-    assert seconds(sight, timeline=timeline) == 40.0
+    assert seconds(sight, timeline=timeline) == (None if timeline == 4 else 40.0)
     assert seconds(sight, timeline=timeline, lag_seconds=None) is None
     assert "is of timeline 3" in loss.why_not(view(sight), ask(), target(timeline=timeline))
