@@ -105,6 +105,11 @@ class Try:
         return wrong + [f"not as after an undisturbed run: {difference}" for difference in left]
 
 
+def stood_still(wrong: Sequence[str]) -> bool:
+    """Nothing here touches a name server: where none of the three answered, the lab's whole network stood still."""
+    return any(text.startswith("names: no server answered for ") for text in wrong)
+
+
 def nothing_left(result: Result) -> list[str]:
     """A run more, with an id of its own: it is neither refused nor changes anything."""
     wrong = [] if result.rc == 0 else [f"one more run ended with {result.rc}:\n{result.output}"]
@@ -130,7 +135,8 @@ class Tries:
             with lanes.working(lane):
                 point = following(waiting, lane.stands)
                 tried = Try(point, lane)()
-                if by_chance(tried.wrong) and point not in tried_again:
+                if (by_chance(tried.wrong) or stood_still(tried.wrong)) and point not in tried_again:
+                    print(f"{point} is tried again, this try proves nothing: {tried.wrong[-1]}", flush=True)
                     tried_again.add(point)
                     continue
                 waiting.remove(point)

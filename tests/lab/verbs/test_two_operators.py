@@ -128,14 +128,14 @@ def test_a_paused_run_that_wakes_up_is_refused_by_the_name_server(healthy: None)
 def blind_to(member: str, directory: Path) -> Path:
     """The lab's machines, one of them at an address where nobody answers."""
     directory.mkdir(parents=True)
-    address = {"db1": "198.51.100.11", "db2": "203.0.113.11"}[member]
+    address, nobody = {"db1": ("198.51.100.11", "198.51.100.62"), "db2": ("203.0.113.11", "203.0.113.62")}[member]
     text = (
         (INVENTORY / "hosts.yml")
         .read_text(encoding="utf-8")
         .replace("{{ inventory_dir }}/../..", str(INVENTORY.parents[1]))
     )
     path = directory / "hosts.yml"
-    path.write_text(text.replace(f"ansible_host: {address}", "ansible_host: 198.51.100.62"), encoding="utf-8")
+    path.write_text(text.replace(f"ansible_host: {address}", f"ansible_host: {nobody}"), encoding="utf-8")
     return path
 
 
