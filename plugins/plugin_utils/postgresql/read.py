@@ -172,7 +172,10 @@ def _newest(server: Mapping[str, Any], receiver: Mapping[str, Any]) -> tuple[flo
     if not server["recovery"]:
         return None, None
     if _lag_bytes(server, receiver) == 0 and receiver.get("last_message") is not None:
-        return max(0.0, float(server["now"]) - float(receiver["last_message"])), None
+        since = float(server["now"]) - float(receiver["last_message"])
+        # Heard later than now: the clock was set back since, and nobody knows by how much
+        if since >= -CLOCKS_DIFFER_SECONDS:
+            return max(0.0, since), None
     if server["last_commit"] is None:
         return None, None
     committed = float(server["last_commit"])

@@ -62,6 +62,16 @@ def test_lag_in_seconds_is_the_age_of_the_newest_thing_known_and_never_less(serv
     assert judged(server("primary")).lag_seconds is None
 
 
+def test_a_word_that_was_heard_later_than_now_has_no_age(server):
+    """The clock was set back since: 0 would say that nothing is missing. What is left is the newest commit's age."""
+    silent = server("replica")["receiver"]
+    stepped = judged(server("replica", receiver={**silent, "last_message": 1600.0}))
+    assert (stepped.lag_seconds, stepped.committed) == (10.0, 990.0)
+    further = judged(server("replica", receiver={**silent, "last_message": 1600.0}, last_commit=1592.0))
+    assert (further.lag_seconds, further.committed) == (None, 1592.0)
+    assert judged(server("replica", receiver={**silent, "last_message": 1000.9})).lag_seconds == 0.0
+
+
 def test_the_time_of_a_commit_is_kept_where_its_age_is_the_lag_and_only_there(server):
     """It is another clock's than the age: who bounds a loss compares it with a third one."""
     silent = server("replica")["receiver"]
