@@ -123,7 +123,7 @@ def diverged(trial: Trial) -> Seen:
     rules = result.rules(trial.service)
     assert "lag_unknown" in rules, f"refused by {sorted(rules)}, not by lag_unknown"
     why = str(rules["lag_unknown"]["message"]).partition("does not count: ")[2]
-    assert why.startswith("it is of timeline 1, and db2 is on 2"), why
+    assert why.startswith("it is of timeline 1, and db2 is on 2"), f"no reason, or another: {why}"
     restart(trial, streams=False)
     return Seen(f"switchover: {planned.text}; failover: {in_words(rules)}, the last sight: {why}", True)
 
