@@ -103,7 +103,7 @@ unit: $(DEV) collection packages  ## unit tests (PYTEST_ARGS=...)
 unit-oldest: collection packages  ## unit tests and playbook syntax on the oldest supported pair
 	tests/tools/oldest .venv-oldest 3.11 $(AT_ONCE) $(PYTEST_ARGS)
 
-molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed")
+molecule: lab $(DEV)  ## Molecule scenarios on the lab (SCENARIOS="failover/primary_crashed", SCENARIOS=--share=commit)
 	python tests/tools/scenarios.py $(SCENARIOS)
 
 verbs: lab $(DEV)  ## verbs in the lab: refusals, two operators, failures, numbers (PYTEST_ARGS="-k lag", VERBS=--share=commit)

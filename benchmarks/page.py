@@ -34,7 +34,8 @@ primary stops, so that case shows what was left of the TTL of 5 s. At worst it i
     2: """Behind a caching resolver a client learns of the new primary when the record's TTL of 5 s is over. Others keep
 that cache full, and each repetition begins at an age of the record that is drawn by the run's seed: the outage is that
 of a client which asks the name servers, or what is left of the TTL, between nothing and the whole 5 s. So its median
-says little, and its maximum is what to expect.""",
+says little, and its maximum is what to expect. A move that was prepared with a `move_ttl` in
+the plan lowers that maximum.""",
 }
 COLUMNS = "| case | n | min | median | max | ratio | wall (median) | lost |\n|---|---|---|---|---|---|---|---|"
 SCALE = "continuity_scale_"

@@ -27,6 +27,8 @@ FENCE_WITH_DEVICE = f"""    fence:
         call_timeout: 5s
         power_on_within: 40s
 """
+TTL = f"        ttl: {topology.TTL_SECONDS:g}s\n"
+LOWERED_SECONDS = 1.0
 SCOPE = f"scope={places.SERVICE}"
 
 
@@ -73,6 +75,18 @@ class Switchover(Verb):
     """Planned."""
 
     floor = "floor_planned"
+
+
+class SwitchoverLowered(Switchover):
+    """The plan has a shorter time to live around a move, and the move was prepared."""
+
+    def prepare(self) -> None:
+        """Lowered so early that no cache holds the answer from before any more."""
+        super().prepare()
+        (STATE / "lowered").mkdir(parents=True, exist_ok=True)
+        self.plan = harness.changed_plan(STATE / "lowered", (TTL, f"{TTL}        move_ttl: {LOWERED_SECONDS:g}s\n"))
+        commands.verb(self.verb, SCOPE, "prepare=true", plan=self.plan)
+        time.sleep(topology.TTL_SECONDS + self.chance.uniform(0.0, LOWERED_SECONDS))
 
 
 class FailoverKilled(Verb):
@@ -143,6 +157,11 @@ CASES: tuple[Case, ...] = (
     Switchover("continuity_switchover_both_hosts", f"{OURS} switchover, client tries both hosts", "hosts"),
     Switchover(
         "continuity_switchover_caching_resolver", f"{OURS} switchover, client behind a caching resolver", "cache"
+    ),
+    SwitchoverLowered(
+        "continuity_switchover_lowered_ttl",
+        f"{OURS} switchover, behind that resolver, prepared with move_ttl: 1s",
+        "cache",
     ),
     FailoverKilled("continuity_failover_killed", f"{OURS} failover after kill -9, verb started at once"),
     FailoverKilled(

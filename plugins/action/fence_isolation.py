@@ -25,7 +25,8 @@ class ActionModule(Step):
         wrong = isolation.findings(target.member, list(guards), [looked.host for looked in after])
         if wrong:
             raise StepFailed("; ".join(wrong), reason="bad_input")
-        seen = isolation.judge(target, guards, _looked(args["before"]), after, args["source"], time.time())
+        asked = min((each["asked"] for each in [*args["guards"], *args["after"]] if each.get("asked")), default=None)
+        seen = isolation.judge(target, guards, _looked(args["before"]), after, args["source"], time.time(), asked)
         fenced = seen.state == "isolated"
         result = {"fenced": fenced, "level": seen.level, "state": seen.state, "evidence": str(seen)}
         if not fenced and args["required"] and not self.check_mode:

@@ -23,7 +23,7 @@ class ActionModule(Step):
             target = network.Target(args["service"], args["member"], tuple(args["addresses"]), tuple(args["ports"]))
         except network.BadTarget as error:
             raise StepFailed(str(error), reason="bad_input") from None
-        state = args["state"]
+        state, self._began = args["state"], time.time()
         stand, why = self._asked(network.read_script(target), look=state == "proven")
         if state == "proven":
             return self._told(target, stand, changed=False, why=why)
@@ -62,6 +62,7 @@ class ActionModule(Step):
             "changed": changed,
             "guard": self._host(),
             "known": stand.rules is not None,
+            "asked": self._began,
             "isolated": stand.isolates(target),
             "absent": stand.absent,
             "dropped": stand.dropped,

@@ -27,14 +27,21 @@ class ActionModule(Step):
             script = vantage.script(targets, args["timeout"], args["hello"])
         except ValueError as error:
             raise StepFailed(str(error), reason="bad_input") from None
-        limit = args["timeout"] + 2
+        limit, asked = args["timeout"] + 2, time.time()
         with ThreadPoolExecutor(1) as beside:
             here = beside.submit(_controller_said, script, limit) if args["controller_too"] else None
             looks = [_look(self._host(), self._said(script, limit), targets, target.ports)]
             if here is not None:
                 looks.append(_look(CONTROLLER, here.result(), targets, target.ports))
         controller = {"controller": looks[1]} if len(looks) > 1 else {}
-        return {"changed": False, "member": target.member, **looks[0], **controller, "time": time.time()}
+        return {
+            "changed": False,
+            "member": target.member,
+            **looks[0],
+            **controller,
+            "asked": asked,
+            "time": time.time(),
+        }
 
     def _said(self, script: str, limit: float) -> tuple[str, str]:
         try:

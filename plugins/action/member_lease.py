@@ -52,6 +52,7 @@ class ActionModule(Step):
         if held:
             broken = [line.removeprefix("@@broken ") for line in lines if line.startswith("@@broken ")]
             result["broken"] = broken[0] if broken else None
+            result.update(seconds=seconds, monotonic=time.monotonic())
         return result
 
     def _seconds(self, args: Mapping[str, Any]) -> int:

@@ -19,12 +19,14 @@ LEFT_BEHIND = (
     "continuity_demoted",
     "continuity_promoted",
     "continuity_rejoined",
+    "service_fence_failures",
     "service_freezing",
     "continuity_endpoint_pointed",
     "continuity_endpoint_prepared",
     "continuity_claims",
     "continuity_fenced",
     "continuity_fence_evidence",
+    "continuity_fence_gate",
 )
 
 

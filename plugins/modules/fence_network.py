@@ -44,6 +44,10 @@ isolated:
   description: Every rule was read back, and nothing else in the table but drops.
   returned: success
   type: bool
+asked:
+  description: When it was asked, in seconds since 1970.
+  returned: success
+  type: float
 known:
   description: The guard showed its rules.
   returned: success

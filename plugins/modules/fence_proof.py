@@ -30,6 +30,24 @@ options:
     description: Evidence that was read back before this time (seconds since 1970) does not count.
     type: float
     required: true
+  max_age:
+    description:
+      - How old evidence of a moment may be, in seconds since it was asked for. Power that is off, and a network that is
+        closed, may be different since; what is stopped and masked on the machine itself stays so.
+    type: float
+    default: 15
+  lease:
+    description:
+      - What M(continuity.dr.member_lease) returned for the member that is to be promoted. With it RV(lease_left) is
+        known.
+    type: dict
+  looks:
+    description:
+      - What M(continuity.dr.fence_vantage) returned just now about members that give no answer and that nothing keeps
+        down, since an operator gave the word. One of them that answers somebody keeps the gate shut.
+    type: list
+    elements: dict
+    default: []
   failures:
     description: What the fences that failed said, for the message.
     type: list
@@ -55,4 +73,11 @@ evidence:
   type: list
   elements: str
   sample: ["db1: level 3 by fence_agent: fence_ipmilan 198.51.100.200 is off"]
+lease_left:
+  description:
+    - The least that must be left of the lease when the member is promoted, in seconds, or the evidence is too old then.
+      Null where none of it fades, or O(lease) is not known. Also in the fact C(continuity_fence_gate).
+  returned: success
+  type: int
+  sample: 254
 """

@@ -79,6 +79,10 @@ text:
   description: What was seen of the service, in one line.
   returned: success
   type: str
+asked:
+  description: When the look began, in seconds since 1970.
+  returned: success
+  type: float
 time:
   description: When, in seconds since 1970.
   returned: success

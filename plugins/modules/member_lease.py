@@ -89,6 +89,14 @@ held:
   description: Whether this run holds the lease now; false in check mode, which takes none.
   returned: success
   type: bool
+seconds:
+  description: How long the lease was taken for.
+  returned: with O(state=held)
+  type: int
+monotonic:
+  description: When the member had said so, on the controller's own monotonic clock, in seconds.
+  returned: with O(state=held)
+  type: float
 broken:
   description: The run whose live lease was taken; null where there was none.
   returned: with O(state=held)

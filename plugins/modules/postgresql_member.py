@@ -44,6 +44,18 @@ options:
       Timeline the old primary was on when it stopped. The replica must be on the same one, or nothing is promoted; it
       stands in the promotion record.
     type: int
+  detached:
+    description:
+      - With O(state=primary), promote nobody who receives log from another server at that moment. For a failover in
+        which a member gives no answer, which was decided while nothing arrived any more.
+    type: bool
+    default: false
+  lease_left:
+    description:
+      - With O(state=primary), the least that must be left of this run's lease on the member, in seconds, as
+        M(continuity.dr.fence_proof) returns it. With less, this run slept since it proved that the others are out of
+        the way, and nothing is promoted.
+    type: int
   upstream:
     description:
       - The member to follow, a dictionary as O(member); required with O(state=replica). With O(state=stopped) the one
@@ -177,9 +189,9 @@ promotion:
   type: dict
 reason:
   description: >-
-    Why it failed, in one word. V(unclean_stop), V(not_received), V(other_timeline), V(stop_failed), V(promote_failed),
-    V(start_failed) and the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed), V(clone_failed),
-    V(unreachable), V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead
+    Why it failed, in one word. V(unclean_stop), V(not_received), V(other_timeline), V(primary_seen), V(stop_failed),
+    V(promote_failed), V(start_failed) and the like, V(not_writable), V(not_started), V(not_streaming), V(clone_needed),
+    V(clone_failed), V(unreachable), V(unknown), V(bad_input). What a rule forbids is in RV(ignore:refusals) instead
     (C(running_as_primary), C(not_stopped), C(other_cluster), C(timeline_ahead), C(position_ahead),
     C(kept_data_present), C(not_a_frozen_primary), and those of the lease).
   returned: failure

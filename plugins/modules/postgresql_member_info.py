@@ -11,7 +11,7 @@ description:
   - Asks one machine about all clusters it carries, at the same time, and returns what it said in the words every
     engine shares, so that a decision needs no knowledge of PostgreSQL.
   - Changes nothing. What cannot be known is V(null); lag that is unknown is not lag zero.
-  - A machine that gives no answer within its bound (3 s, the connection included, and 1.5 s more for each further ten
+  - A machine that gives no answer within its bound (3 s, the connection included, and 3 s more for each further ten
     clusters) is a result with RV(observed.reachable=false) and no failure, because a dead primary is what a failover is
     about.
   - The task's host is the member. The module runs on the controller and sends one script there; no Python and no driver

@@ -27,6 +27,7 @@ NEXT = {
     "lease_expired": "the run was paused for too long: run the verb again",
     "lease_held": "wait for the other run; if it was cut off, continue it with -e continuity_run_id=<its id>; if its "
     "controller is gone for good, -e break_lease=<its id>",
+    "proof_too_old": "the run was paused between its proof and this step: run the verb again, which asks anew",
     "holder_alive": "look for the other run where it was started, and end it; then run the verb again",
     "member_busy": "a script of another run is at work on this member: wait for it",
     "epoch_unreadable": "look at the epoch file on the member: it must hold the number of the last promotion",
@@ -135,6 +136,12 @@ continuity_lock; continuity_fresh
 continuity_acts
 """
 
+# A run that slept since it proved something finds less left of its lease than it counted on
+_NOT_SLEPT = r"""
+left=$(continuity_left)
+[ "$left" -ge "$least" ] || continuity_refuse proof_too_old "$((least - left)) s too late"
+"""
+
 
 class BadName(ValueError):
     """A service or a run id that is no plain name."""
@@ -201,14 +208,16 @@ def release_script(lease: Lease, promotion: Mapping[str, Any] | None = None) -> 
     return _whole(_header(lease) + f"record={text}\nrecord_epoch={epoch or 0}\n" + _RELEASE)
 
 
-def guarded(lease: Lease | None, service: str, script: str) -> str:
+def guarded(lease: Lease | None, service: str, script: str, least_left: int | None = None) -> str:
     """Put the check of run id, epoch and expiry before ``script``, under one lock held until it ends.
 
-    Without a lease (a foreign playbook that runs no verb) the script runs as it is.
+    ``least_left``: so many seconds must be left of the lease. Without a lease (a foreign playbook that runs no verb)
+    the script runs as it is.
     """
     if lease is None:
         return _whole(FUNCTIONS + variables(service) + 'mkdir -p "$state" 2>/dev/null\n' + script)
-    return _whole(_header(lease) + _GUARD + script)
+    awake = "" if least_left is None else f"least={int(least_left)}\n{_NOT_SLEPT}"
+    return _whole(_header(lease) + _GUARD + awake + script)
 
 
 def _whole(script: str) -> str:

@@ -115,13 +115,26 @@ class Trial:
         assert result.rc == rc, tail(result.output)
         return result
 
-    def refused(self, verb: str, *arguments: str, rules: tuple[str, ...], plan: Path | None = None) -> Seen:
-        """Run a verb that must be refused by these rules, among others, and must leave the lab as it found it."""
+    def refused(
+        self,
+        verb: str,
+        *arguments: str,
+        rules: tuple[str, ...],
+        measured: tuple[str, ...] = (),
+        plan: Path | None = None,
+    ) -> Seen:
+        """Run a verb that must be refused by these rules, among others, and must leave the lab as it found it.
+
+        ``measured``: what has to stand among the values, each by itself: one rule may rest on several.
+        """
         before = harness.state()
         result = self.watch.verb(verb, *arguments, plan=plan)
         assert result.rc != 0 and result.report.get("verdict") == "refused", tail(result.output)
         found = result.rules(self.service)
         assert set(rules) <= set(found), f"refused by {sorted(found)}, not by {sorted(rules)}"
+        values = [str(each["measured"]) for each in result.service(self.service)["refusals"]]
+        missing = [words for words in measured if not any(words in value for value in values)]
+        assert not missing, f"none of {values} tells {missing}"
         assert result.changed == 0, tail(result.output)
         assert (different := harness.differences(before)) == "", different
         return Seen(in_words(found), True)
@@ -131,6 +144,30 @@ class Trial:
         self, step: str, verb: str, *arguments: str, count: int = 1, plan: Path | None = None
     ) -> Iterator[Paused]:
         """A verb that is stopped dead once a step of it is done `count` times; it is ended with the block."""
+
+        def done(paused: Paused) -> None:
+            harness.wait_for_step(paused.run_id, self.service, step, "done", count, runs=self.watch.runs)
+
+        with self._paused(done, verb, *arguments, plan=plan) as paused:
+            yield paused
+
+    @contextmanager
+    def paused_at(self, task: str, verb: str, *arguments: str, plan: Path | None = None) -> Iterator[Paused]:
+        """A verb that is stopped dead as soon as it tells that it begins a task; it is ended with the block."""
+
+        def begun(paused: Paused) -> None:
+            until = time.monotonic() + 60
+            while task not in paused.log.read_text(encoding="utf-8"):
+                assert time.monotonic() < until and paused.process.poll() is None, f"{task}: it never came to that"
+                time.sleep(0.005)
+
+        with self._paused(begun, verb, *arguments, plan=plan) as paused:
+            yield paused
+
+    @contextmanager
+    def _paused(
+        self, wait_for: Callable[[Paused], None], verb: str, *arguments: str, plan: Path | None
+    ) -> Iterator[Paused]:
         run_id = f"paused-{time.time_ns()}"
         log = self.place / f"{run_id}.log"
         with log.open("w", encoding="utf-8") as output:
@@ -145,7 +182,7 @@ class Trial:
             )
         paused = Paused(process, run_id, log, self)
         try:
-            harness.wait_for_step(run_id, self.service, step, "done", count, runs=self.watch.runs)
+            wait_for(paused)
             os.killpg(process.pid, signal.SIGSTOP)
             yield paused
         finally:

@@ -38,6 +38,7 @@ class Job:
     output, for commands that call it a success when they left something out. Where it ``may_skip``, a success
     whose last line is "skipped: <reason>" is called that, and no failure. One that runs ``aside`` leaves the others the
     machine when they need it; one that runs ``alone``, because it measures, waits until nothing runs aside any more.
+    One with ``within`` is skipped when so many seconds have passed before it could begin.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Job:
     may_skip: bool = False
     aside: bool = False
     alone: bool = False
+    within: float | None = None
 
     @property
     def log(self) -> Path:
@@ -102,6 +104,7 @@ class Course:
         self.outcome: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.cut_off = False
+        self.began = time.monotonic()
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Run jobs one after another and tell how each went."""
@@ -121,6 +124,10 @@ class Course:
     def _one(self, job: Job) -> tuple[str, float]:
         if self.outcome.get(job.needs, "ok") != "ok":
             return "not run", 0.0
+        if job.within is not None and time.monotonic() > self.began + job.within:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            job.log.write_text(f"{SKIPPED}{job.within:g} s had passed\n", encoding="utf-8")
+            return "skipped", 0.0
         print(f"{job.name} ...", flush=True)
         return run(job)
 

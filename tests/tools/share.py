@@ -5,7 +5,8 @@
 A commit has no time for all of them, and whatever a commit breaks is met by one of the next.
 
 Example: ``pytest -p share --share=commit --share-seconds=600 --share-least=12 tests/lab/verbs``; in place of ``commit``
-a seed repeats what another one tried.
+a seed repeats what another one tried. With ``--share-files`` the tests of a file stay together, in their order: what
+they share is made once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import time
 
 import pytest
+
+NOT_OF_THIS = "not of this share"
 
 
 def commit() -> str:
@@ -26,8 +29,8 @@ def commit() -> str:
 class Share:
     """All tests in an order that the seed gives, of which the last are left out once the time is over."""
 
-    def __init__(self, seed: str, seconds: float, least: int) -> None:
-        self.seed, self.seconds, self.least = seed, seconds, least
+    def __init__(self, seed: str, seconds: float, least: int, files: bool) -> None:
+        self.seed, self.seconds, self.least, self.files = seed, seconds, least, files
         self.began = time.monotonic()
         self.tried = 0
 
@@ -38,20 +41,29 @@ class Share:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Whatever order they came in, the same seed gives the same one."""
-        items.sort(key=lambda item: item.nodeid)
-        random.Random(self.seed).shuffle(items)
+        chance = random.Random(self.seed)
+        if self.files:
+            names = sorted({str(item.path) for item in items})
+            chance.shuffle(names)
+            place = {name: number for number, name in enumerate(names)}
+            items.sort(key=lambda item: place[str(item.path)])
+        else:
+            items.sort(key=lambda item: item.nodeid)
+            chance.shuffle(items)
         self.began = time.monotonic()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Before its fixtures, which may take longer than the test."""
         if self.tried >= self.least and time.monotonic() > self.began + self.seconds:
-            pytest.skip("not of this share")
+            pytest.skip(NOT_OF_THIS)
         self.tried += 1
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how many that were: what was not tried does not read as passed."""
-        terminalreporter.write_line(f"share {self.seed}: {self.tried} tests were tried")
+        """Say how many were not tried, by whichever worker: that does not read as passed."""
+        skipped = terminalreporter.stats.get("skipped", [])
+        left_out = sum(NOT_OF_THIS in str(report.longrepr) for report in skipped)
+        terminalreporter.write_line(f"share {self.seed}: {left_out} tests were left out")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--share", metavar="SEED", help="a share of the tests, by a seed; `commit` is the commit's own")
     parser.addoption("--share-seconds", type=float, default=600.0, help="for how long tests are begun")
     parser.addoption("--share-least", type=int, default=12, help="how many are tried however long they take")
+    parser.addoption("--share-files", action="store_true", help="by files, each with its tests in their order")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,6 +79,5 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("--share")
     if seed is not None:
         own = commit() if seed == "commit" else seed
-        config.pluginmanager.register(
-            Share(own, config.getoption("--share-seconds"), config.getoption("--share-least"))
-        )
+        numbers = (config.getoption("--share-seconds"), config.getoption("--share-least"))
+        config.pluginmanager.register(Share(own, *numbers, config.getoption("--share-files")))

@@ -15,8 +15,16 @@ from jobs import Job, run_all
 # Without the oldest Python there is nothing it could be run on.
 MAY_SKIP = ("unit-oldest",)
 NEEDS = dict.fromkeys(("molecule", "verbs", "consumer", "drill-restore", "faults", "bench-guard"), "lab")
-# All faults take hours; a test run has time for those that tell most, and for a share of the verbs' tests.
-WITH = {"faults": "FAULTS=--core", "verbs": "VERBS=--share=commit"}
+# All faults take hours; a test run has time for those that tell most, and for a share of the stories and verbs' tests.
+# Unit tests are all begun in time but on a slow machine, on which CI would come to no end.
+BY_COMMIT = "-p share --share=commit --share-files"
+WITH = {
+    "faults": "FAULTS=--core",
+    "molecule": "SCENARIOS=--share=commit",
+    "verbs": "VERBS=--share=commit",
+    "unit": f"PYTEST_ARGS={BY_COMMIT} --share-seconds=2400",
+    "unit-oldest": f"PYTEST_ARGS={BY_COMMIT} --share-seconds=600",
+}
 # What needs the lab leaves a core idle for these, one at a time, but for what compares times.
 ASIDE = ("lint", "types", "docs-lint", "docs", "build", "importer", "sanity", "unit", "unit-oldest")
 ALONE = ("bench-guard",)

@@ -44,6 +44,7 @@ MAY_USE = {
     "report": {"journal"},
     "rights": {"backup", "canary", "dns", "fence", "postgresql"},
     "backup": {"postgresql"},  # pgBackRest knows PostgreSQL only
+    "plan": {"postgresql"},  # what is wrong with a cluster is told when the plan is read, and is known there
 }
 SHARED = {path.stem for path in UTILS.glob("*.py")} - DOORS
 FILES = sorted(PLUGINS.rglob("*.py"))

@@ -133,6 +133,21 @@ def test_the_gate_before_a_promotion_asks_for_every_member_that_must_not_serve()
     assert gate["since"] == "{{ __service_walk.started }}"
 
 
+def test_a_promotion_is_told_what_must_be_left_of_its_lease_since_the_gate() -> None:
+    """Without a stop of its own: in a planned move that lies between, however long it takes."""
+    (walked,) = [task["vars"] for task in loaded(WALK) if task.get("name") == "Promote the new primary"]
+    left = "__service_gate.lease_left | default('', true) if __service_walk.steps.demote is none else ''"
+    assert walked["engine_detached"] == "{{ __service_walk.steps.detached }}"
+    assert walked["engine_lease_left"] == f"{{{{ {left} }}}}"
+    (step,) = [given for place, _module, given in changing() if place == "engine_postgresql/promote.yml"]
+    assert step["detached"] == "{{ engine_detached | default(false) }}"
+    assert step["lease_left"] == "{{ engine_lease_left | default('', true) or omit }}"
+    path = WALK.with_name("_fence.yml")
+    (gate,) = [task["continuity.dr.fence_proof"] for task in loaded(path) if "continuity.dr.fence_proof" in task]
+    held = "lease_held.results | selectattr('item', 'equalto', __service_walk.steps.promote)"
+    assert gate["lease"] == f"{{{{ {held} | first | default(omit) }}}}"
+
+
 def test_a_lease_ends_half_a_minute_before_the_claim_and_no_later_than_the_first_claim_that_ends() -> None:
     (taken,) = [given for place, module, given in changing() if place == "lease/acquire.yml" and "seconds" in given]
     first = "dict2items | map(attribute='value.usable_until') | min | default(omit)"

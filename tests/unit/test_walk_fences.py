@@ -105,6 +105,17 @@ def test_a_fence_that_holds_for_a_moment_only_promotes_nobody(tmp_path, walk, la
     assert "db1 is not fenced" in ended["message"]
 
 
+def test_a_device_that_cannot_be_asked_again_promotes_nobody(tmp_path, walk):
+    """What it said at the end of its own step is still among the evidence, and new enough."""
+    fake_world.lay(tmp_path, fenced=True)
+    prove = tmp_path / "collections/ansible_collections/acme/dr/roles/fence_device/tasks/prove.yml"
+    lost = "{msg: the device is lost}, when: ansible_facts.continuity_fenced is truthy"
+    prove.write_text(prove.read_text() + f"- {{name: Lost, ansible.builtin.fail: {lost}}}\n")
+    acts, ended = walk("failover", TEST_DEAD="db1", TEST_FENCE="on off off")
+    assert "fence db1" in acts and "promote db2" not in acts, ended["output"]
+    assert "fence_device: the device is lost" in ended["message"]
+
+
 def test_what_was_read_back_before_the_walk_is_no_proof(tmp_path, walk):
     fake_world.lay(tmp_path, fenced=True)
     old = {"member": "db1", "source": "fence_device", "state": "off", "level": 3, "answers": True, "time": 1.0}

@@ -158,7 +158,7 @@ class Swapper(Searcher):
 
     def _nothing_kept(self) -> None:
         if self.is_there(self.stanza.kept):
-            hint = "look at it, then release it: restore with state=released"
+            hint = f"look at it, then release it: -e restore_mode=release -e confirm={self.service}"
             message = "the data that an earlier restore kept is still there"
             raise MemberRefused(Refusal("kept_data_present", self.stanza.kept, "not there", message, hint))
 

@@ -49,6 +49,8 @@ class Evidence:
     text: str = ""
     #: when it was read back, seconds since 1970
     time: float | None = None
+    #: when it was asked for: what was read is at most as old as this, however long the reader slept over it
+    asked: float | None = None
 
     def __post_init__(self) -> None:
         strongest = STRONGEST.get(self.state)
@@ -59,6 +61,16 @@ class Evidence:
     def key(self) -> str:
         """What it is kept under: the newest of one fence about one member."""
         return f"{self.member} {self.source}"
+
+    @property
+    def fades(self) -> bool:
+        """It tells of a moment, since anybody may switch on what is off. What is stopped and masked stays so."""
+        return self.state != "stopped"
+
+    def age(self, now: float) -> float:
+        """Seconds since it was asked for."""
+        asked = self.time if self.asked is None else self.asked
+        return max(0.0, now - asked) if asked is not None else float("inf")
 
     def proves(self, minimum: int) -> bool:
         """It is at least this strong."""

@@ -22,7 +22,13 @@ def layout(decision: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: [s["member"] for s in steps if s["name"] == name] for name in MANY}
     for name in ONE:
         found[name] = next((s["member"] for s in steps if s["name"] == name), None)
-    found["tries"] = _by_fence(decision.get("fences") or {}, found["fence"])
+    found["tries"] = _tries(_by_fence(decision.get("fences") or {}, found["fence"]), decision.get("observed") or {})
+    observed = decision.get("observed") or {}
+    silent = [name for name, seen in observed.items() if not seen.get("reachable")]
+    # On an operator's word nothing keeps them down: right before the promotion somebody looks at them once more
+    unplanned = found["promote"] is not None and found["demote"] is None
+    found["detached"] = unplanned and bool(silent)
+    found["look"] = [name for name in silent if unplanned and name not in found["fence"]]
     found["releases"] = _by_fence(decision.get("releases") or {}, [*found["release"], *found["rejoin"]])
     names = {s["name"] for s in steps}
     found["point"] = "point" in names
@@ -46,6 +52,19 @@ def _entry_point(names: Set[str]) -> str:
 def _by_fence(fences: Mapping[str, Sequence[str]], members: Sequence[str]) -> list[dict[str, str]]:
     """One entry for each fence at each member, in order."""
     return [{"member": member, "fence": fence} for member in members for fence in fences.get(member) or ()]
+
+
+def _tries(fences: Sequence[Mapping[str, str]], observed: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Each fence with the entry point of its role; right before the promotion the devices are asked again.
+
+    What a device said at the end of its own step may have been true for a moment only. A machine that answers has said
+    itself what came of it.
+
+    >>> [each["step"] for each in _tries([{"member": "db1", "fence": "power"}], {"db1": {"reachable": False}})]
+    ['fence', 'prove']
+    """
+    silent = [each for each in fences if not (observed.get(each["member"]) or {}).get("reachable")]
+    return [{**each, "step": "fence"} for each in fences] + [{**each, "step": "prove"} for each in silent]
 
 
 def stopped_by(outcomes: Mapping[str, Mapping[str, Any]]) -> str:

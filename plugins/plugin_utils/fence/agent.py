@@ -148,7 +148,7 @@ class Fence:
     def read(self, member: str, source: str) -> Evidence:
         """What the devices say now. Off is only what all of them say."""
         states: list[State] = []
-        texts = []
+        texts, asked = [], self._clock.now()
         for device in self.devices:
             answer = self._run(script(device, "status", self._call_seconds), self._call_seconds)
             state = status(answer)
@@ -159,7 +159,7 @@ class Fence:
         together: State = "unknown" if not answers else "on" if "on" in states else "off"
         level = GIVES if together == "off" else None
         gives = GIVES if answers else None
-        return Evidence(member, source, together, level, answers, gives, "; ".join(texts), self._clock.now())
+        return Evidence(member, source, together, level, answers, gives, "; ".join(texts), self._clock.now(), asked)
 
     def switch(self, wanted: State, member: str, source: str, seconds: float) -> tuple[Evidence, bool]:
         """Bring all devices to ``wanted`` (on or off) and read back until they say so; and whether anything was sent.

@@ -55,6 +55,7 @@ def judge(
     after: Sequence[Looked],
     source: str,
     now: float,
+    asked: float | None = None,
 ) -> Evidence:
     """The evidence of one moment. Any open port, any guard or vantage point less than needed: no level."""
     earlier = {looked.host: looked for looked in before}
@@ -75,6 +76,7 @@ def judge(
         gives=LEVEL if able else None,
         text="; ".join(said),
         time=now,
+        asked=asked,
     )
 
 

@@ -142,9 +142,7 @@ def foreign_findings(extra: Mapping[str, Any], verb: str) -> list[str]:
         elif overrules(name):
             errors.append(finding(name, "would overrule what the verb works out for each service", "not to give it"))
         elif name not in inputs and name not in SETTINGS:
-            meant = words.get(name.lower()) or nearest(
-                name, [known for known in inputs if known not in extra], NEAR_MISS
-            )
+            meant = words.get(name.lower()) or nearest(name, inputs, NEAR_MISS)
             if meant:
                 known = SETTINGS if meant in SETTINGS else inputs
                 errors.append(finding(name, f'unknown input (did you mean "{meant}"?)', listed(known)))
@@ -270,7 +268,9 @@ def _waived(extra: Mapping[str, Any], errors: list[str]) -> tuple[str, ...]:
         errors.append(finding("waive", f"{shown(value)} is no list of rules", listed(sorted(WAIVABLE_RULES))))
         return ()
     names = [word.strip(" '\"") for word in words]
-    errors += [_not_waivable(name) for name in names if name not in WAIVABLE_RULES]
+    if "" in names:
+        errors.append(finding("waive", "holds an empty name, look at its commas", listed(sorted(WAIVABLE_RULES))))
+    errors += [_not_waivable(name) for name in names if name and name not in WAIVABLE_RULES]
     return tuple(dict.fromkeys(names))
 
 

@@ -16,14 +16,29 @@ import yaml
 
 #: What the steps of a verb read or loop with.
 OF_THE_STEPS = frozenset({"ansible_facts", "ansible_failed_result", "dwell_seconds", "item"})
+#: What Ansible itself tells of a run and an extra variable replaces: with another `inventory_hostname` each service
+#: would be taken for that one.
+OF_ANSIBLE = frozenset(
+    {
+        "ansible_delegated_vars",
+        "group_names",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+        "omit",
+        "role_name",
+        "role_path",
+    }
+)
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 
 def overrules(name: str) -> bool:
-    """True for the name of what a role of ours gets from the verb, or keeps for itself."""
-    return name in OF_THE_STEPS or name.startswith("__") or name in role_inputs()
+    """True for the name of what a role of ours gets from the verb or keeps for itself, or of what Ansible tells."""
+    return name in OF_THE_STEPS or name in OF_ANSIBLE or name.startswith("__") or name in role_inputs()
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.core.waves import cy
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.backup_rules import backup_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.depends import service_dependencies
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.endpoint_rules import endpoint_rules
+from ansible_collections.continuity.dr.plugins.plugin_utils.plan.engine_rules import engine_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.fence_rules import fence_rules
 from ansible_collections.continuity.dr.plugins.plugin_utils.plan.names import (
     MOST_HINTS,
@@ -202,9 +203,9 @@ def _canaries(draft: Draft) -> Iterator[str]:
 
 
 def _roles(draft: Draft) -> Iterator[str]:
-    return role_rules(
-        {name: {**service, "members": _list(service, "members")} for name, service in draft.services.items()}
-    )
+    services = {name: {**service, "members": _list(service, "members")} for name, service in draft.services.items()}
+    yield from role_rules(services)
+    yield from engine_rules(services)
 
 
 def _fences(draft: Draft) -> Iterator[str]:

@@ -163,13 +163,17 @@ def promote(
     timeline: int | None = None,
     seconds: float,
     record: Mapping[str, Any],
+    lease_left: int | None = None,
+    detached: bool = False,
 ) -> str:
     """Promote a replica that holds everything up to ``proof`` and write the promotion record beside the lease.
 
+    ``lease_left``: so many seconds must be left of the lease, or what proved the others out of the way is too old.
+    ``detached``: refuse while anybody sends log to it.
     Protection by synchronous standbys is lifted: the standby it names is the old primary, and every commit would wait
     for it.
     """
-    statements = shlex.quote(sql.promote_unprotected(proof, timeline, seconds))
+    statements = shlex.quote(sql.promote_unprotected(proof, timeline, seconds, detached))
     recorded = shlex.quote(json.dumps(record, sort_keys=True))
     over_armed = _OVER_ARMED.format(seconds=seconds + 2)
     return guarded(
@@ -191,13 +195,16 @@ while IFS= read -r line; do
 done <<CONTINUITY_SAID
 $said
 CONTINUITY_SAID
-case $said in *"continuity not_received"*|*"continuity other_timeline"*) rm -f "$state/promoting" ;; esac
+case $said in
+  *"continuity not_received"*|*"continuity other_timeline"*|*"continuity primary_seen"*) rm -f "$state/promoting" ;;
+esac
 [ -n "$server" ] || {{ echo "@@failed promote"; exit 1; }}
 rm -f "$state/promoting"
 printf '{{"record": %s, "server": %s}}\\n' {recorded} "$server" > "$state/promotion.new" \\
   && mv "$state/promotion.new" "$state/promotion" || echo @@unrecorded
 {{ sync "$state/promotion"; {_END_ARMED.replace(chr(10), "; ")}; }} >/dev/null 2>&1 </dev/null 9>&- &
 """,
+        lease_left,
     )
 
 

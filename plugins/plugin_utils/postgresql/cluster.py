@@ -14,12 +14,30 @@ from typing import Any
 _NAME = (re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII), "letters, digits and _ . : -")
 _UNIT = (re.compile(r"[A-Za-z0-9_.:@\\-]+", re.ASCII), "a unit of systemd")
 _PATH = (re.compile(r"/[^\s\x00-\x1f\x7f]*"), "an absolute path without spaces")
+_CLUSTER = (re.compile(r"[0-9]+/[A-Za-z0-9_-]+", re.ASCII), "<version>/<name>, for example 15/main")
+_PATHS = ("data_directory", "config_file", "bin_directory", "socket_directory")
+#: What a plan may say of a cluster, by key; a port has a type, which is checked where the plan is read.
+_KEYS = {"cluster": _CLUSTER, "unit": _UNIT, "user": _NAME} | dict.fromkeys(_PATHS, _PATH)
 
 
-def _checked(field: str, value: str, allowed: tuple[re.Pattern[str], str]) -> str:
+def _checked(field: str, value: Any, allowed: tuple[re.Pattern[str], str]) -> Any:
     if not allowed[0].fullmatch(str(value)):
         raise ValueError(f"{field} {value!r}: give {allowed[1]}")
     return value
+
+
+def malformed(options: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Every text of a plan's engine or member that names no cluster: by key what is there, and what is allowed.
+
+    >>> malformed({"cluster": "15-main", "replication": {"user": "replicator"}})
+    {'cluster': ('15-main', '<version>/<name>, for example 15/main')}
+    """
+    said = {key: options.get(key) for key in _KEYS}
+    replication = options.get("replication")
+    said["replication.user"] = replication.get("user") if isinstance(replication, Mapping) else None
+    allowed = {**_KEYS, "replication.user": _NAME}
+    wrong = {key: text for key, text in said.items() if isinstance(text, str) and not allowed[key][0].fullmatch(text)}
+    return {key: (text, allowed[key][1]) for key, text in wrong.items()}
 
 
 def _host(member: Mapping[str, Any]) -> str:
@@ -86,15 +104,13 @@ class Cluster:
         _checked("host", self.member, _NAME)
         _checked("user", self.user, _NAME)
         _checked("unit", self.unit, _UNIT)
-        for field in ("data_directory", "config_file", "bin_directory", "socket_directory"):
+        for field in _PATHS:
             _checked(field, getattr(self, field), _PATH)
 
     @classmethod
     def from_member(cls, options: Mapping[str, Any]) -> Cluster:
         """Fill what the plan leaves out. Raises ValueError with the field that is missing or malformed."""
-        version, slash, name = str(options.get("cluster")).partition("/")
-        if not (slash and version.isdigit() and name.replace("_", "").replace("-", "").isalnum()):
-            raise ValueError(f"cluster {options.get('cluster')!r}: give <version>/<name>, for example 15/main")
+        version, _slash, name = str(_checked("cluster", options.get("cluster"), _CLUSTER)).partition("/")
         return cls(
             member=_host(options),
             version=version,

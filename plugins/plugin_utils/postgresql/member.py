@@ -183,7 +183,13 @@ class Member:
         }
         proof, timeline = args.get("proof_position"), args.get("proof_timeline")
         script = act.promote(
-            self.service, self.lease, self.cluster, proof=proof, timeline=timeline, seconds=seconds, record=record
+            *(self.service, self.lease, self.cluster),
+            proof=proof,
+            timeline=timeline,
+            seconds=seconds,
+            record=record,
+            lease_left=args.get("lease_left"),
+            detached=bool(args.get("detached")),
         )
         stdout = self._run(script, seconds + 4)
         server = _last_json(stdout)
@@ -334,7 +340,7 @@ def _last_json(stdout: str) -> dict[str, Any]:
 def _reason(stdout: str) -> str:
     marks = [line.removeprefix("@@failed ") for line in stdout.splitlines() if line.startswith("@@failed ")]
     reason = marks[-1].split()[0] if marks else "failed"
-    for word in ("not_received", "other_timeline"):
+    for word in ("not_received", "other_timeline", "primary_seen"):
         if f"continuity {word}" in stdout:
             return word
     return f"{reason}_failed" if marks else reason

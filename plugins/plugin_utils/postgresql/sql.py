@@ -135,6 +135,11 @@ begin
         own_timeline, proven_timeline;
     end if;
   end if;
+  -- Decided while nothing arrived any more: who sends now was taken for gone, and takes writes
+  if %(detached)s and exists (select from pg_stat_wal_receiver where status = 'streaming') then
+    raise exception 'continuity primary_seen: the standby receives from %% again',
+      (select sender_host || ':' || sender_port from pg_stat_wal_receiver);
+  end if;
   -- The shutdown checkpoint of the frozen primary begins at the proof: it must be here, past its beginning.
   while proof is not null and coalesce((pg_last_wal_receive_lsn() - '0/0')::bigint, 0) <= proof loop
     if clock_timestamp() > until then
@@ -160,22 +165,24 @@ select json_build_object('timeline', ('x' || substr(pg_walfile_name(pg_current_w
 """
 
 
-def promote(proof: int | None, timeline: int | None, seconds: float) -> str:
+def promote(proof: int | None, timeline: int | None, seconds: float, detached: bool = False) -> str:
     """Wait until the frozen primary's last position has arrived, promote, wait until it takes writes.
 
     One session does all of it: no client starts and no round trip lies between the proof and the promotion.
     ``proof`` None promotes what is there (the old primary is dead and nothing more can arrive). A proof of another
-    ``timeline`` than the standby's own says nothing about what the standby holds.
+    ``timeline`` than the standby's own says nothing about what the standby holds. ``detached``: refuse while anybody
+    sends log to it.
     """
     return _PROMOTE % {
         "proof": "null" if proof is None else int(proof),
         "timeline": "null" if timeline is None else int(timeline),
         "own_timeline": _FOLLOWED,
+        "detached": "true" if detached else "false",
         "seconds": float(seconds),
     }
 
 
-def promote_unprotected(proof: int | None, timeline: int | None, seconds: float) -> str:
+def promote_unprotected(proof: int | None, timeline: int | None, seconds: float, detached: bool = False) -> str:
     """``promote``, and nobody has to confirm commits any more: whoever did was the old primary.
 
     The setting is written before and loaded after the promotion. A reload right before it would wake the recovery,
@@ -189,7 +196,7 @@ def promote_unprotected(proof: int | None, timeline: int | None, seconds: float)
         "setting from pg_file_settings where name = 'synchronous_standby_names' order by seqno desc limit 1) = '') "
         "as load \\gset\n"
         f"\\if :lift\n{_set_synchronous([])}\\endif\n\\if :promote\n\\echo @@changed\n\\endif\n"
-        f"{promote(proof, timeline, seconds)}\\if :load\nselect pg_reload_conf();\n\\endif\n{_PROMOTED}"
+        f"{promote(proof, timeline, seconds, detached)}\\if :load\nselect pg_reload_conf();\n\\endif\n{_PROMOTED}"
     )
 
 

@@ -6,6 +6,17 @@ cd /opt/continuity-lab
 kept=/var/lib/continuity-lab/repositories
 as_postgres() { runuser -u postgres -- "$@"; }
 
+# A new server archives its first segment beside this, and that takes the lock of the stanza (exit code 50) for a moment
+patiently() {
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        code=0
+        "$@" || code=$?
+        [ "$code" -eq 50 ] || return "$code"
+        sleep 0.5
+    done
+    return "$code"
+}
+
 empty() {
     for repository in /srv/backup/*; do
         find "$repository" -mindepth 1 -delete
@@ -19,9 +30,9 @@ make)
     empty
     while read -r _ _ _ _ _ _ stanza; do
         [ "$stanza" != - ] || continue
-        as_postgres pgbackrest --stanza="$stanza" stanza-create
+        patiently as_postgres pgbackrest --stanza="$stanza" stanza-create
         for key in 1 2; do
-            as_postgres pgbackrest --stanza="$stanza" --repo="$key" --type=full backup
+            patiently as_postgres pgbackrest --stanza="$stanza" --repo="$key" --type=full backup
         done
     done < clusters
     ;;

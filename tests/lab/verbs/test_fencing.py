@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,7 +21,9 @@ from harness import (
     lab,
     run_verb,
     sql,
+    start_verb,
     state,
+    wait_for_step,
     writable,
 )
 
@@ -206,6 +210,26 @@ def test_a_database_that_answers_somebody_vetoes_whatever_the_device_could_do(kn
     found = refusals(run_verb("failover", *MOVE, plan=with_agent))
     assert "localhost gets an answer from db1" in found["primary_seen"]
     assert differences(before) == ""
+
+
+def test_who_is_back_behind_an_operators_word_is_not_replaced(lost: None, tmp_path: Path) -> None:
+    """The word was right when it was given. The controller slept since, and somebody switched db1 on."""
+    refused = f"refused-{time.time_ns()}"
+    assert run_verb("failover", *MOVE, f"continuity_run_id={refused}").rc != 0
+    slept = f"slept-{time.time_ns()}"
+    word = (*MOVE, "waive=old_primary_unfenced,missing_candidate", f"confirm={refused}")
+    with start_verb("failover", *word, f"continuity_run_id={slept}") as verb:
+        wait_for_step(slept, "accounts-db", "claim", "done")
+        os.killpg(verb.pid, signal.SIGSTOP)
+        lab("heal", "member_killed", "--member", "db1")
+        until = time.monotonic() + 60
+        while writable(PORTS, "accounts") != ["db1"]:
+            assert time.monotonic() < until, "db1 does not come back"
+            time.sleep(0.5)
+        os.killpg(verb.pid, signal.SIGCONT)
+        output = verb.communicate(timeout=120)[0]
+    assert verb.returncode != 0 and "Nothing was promoted" in output, output
+    assert writable(PORTS, "accounts") == ["db1"]
 
 
 def test_a_word_counts_only_when_it_names_a_refusal(lost: None, tmp_path: Path) -> None:

@@ -88,6 +88,35 @@ ROLES = [
 ]
 
 
+CLUSTER, NAMED = "allowed: <version>/<name>, for example 15/main", "allowed: letters, digits and _ . : -"
+OF_A_CLUSTER = [
+    ("cluster: 15-main", "cluster", ['"15-main"', CLUSTER]),
+    ("cluster: 15/../main", "cluster", ['"15/../main"', CLUSTER]),
+    ("cluster: 15/", "cluster", ['"15/"', CLUSTER]),
+    ("cluster: ١٥/main", "cluster", [CLUSTER]),
+    ("cluster: 15/main, unit: 'a b.service'", "unit", ['"a b.service"', "allowed: a unit of systemd"]),
+    ("cluster: 15/main, user: 'post gres'", "user", ['"post gres"', NAMED]),
+    (
+        "cluster: 15/main, data_directory: '/a b'",
+        "data_directory",
+        ['"/a b"', "allowed: an absolute path without spaces"],
+    ),
+    ("cluster: 15/main, replication: {user: 'a b'}", "replication.user", ['"a b"', NAMED]),
+]
+
+
+@pytest.mark.parametrize(("typed", "field", "says"), OF_A_CLUSTER)
+def test_what_names_no_cluster_is_told_before_a_member_is_asked(errors_of, assert_told, typed, field, says):
+    assert_told(errors_of("cluster: 15/main", typed), f"{DB}.engine.{field}", *says)
+
+
+def test_the_same_of_a_member_and_all_of_it_at_once(errors_of, assert_told):
+    found = errors_of("{host: db2, port: 5433}", "{host: db2, cluster: 15-b, unit: 'x y'}")
+    assert_told([text for text in found if ".cluster" in text], f"{DB}.members[1].cluster", '"15-b"', CLUSTER)
+    assert_told([text for text in found if ".unit" in text], f"{DB}.members[1].unit", '"x y"')
+    assert errors_of("cluster: 15/main", 'cluster: "{{ of_this_machine }}"') == []
+
+
 @pytest.mark.parametrize(("old", "new", "field", "says"), ROLES)
 def test_roles_and_their_keys(errors_of, assert_told, old, new, field, says):
     assert_told(errors_of(old, new), f"{DB}.{field}", *says)

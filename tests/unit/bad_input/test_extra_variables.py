@@ -84,6 +84,7 @@ VALUES = [
     ("source_site", "x" * 500, [f'unknown site "{"x" * 100}..."']),
     ("reason", 5, ['"5" is not text; allowed: -e reason=...']),
     ("reason", "a\0b", ['"a\\x00b" holds a character that cannot be seen']),
+    ("waive", "lag_unknown,", ["holds an empty name, look at its commas", RULES]),
     ("waive", "lag_unknwon", ['unknown rule "lag_unknwon" (did you mean "lag_unknown"?)', RULES]),
     ("waive", "all", ['unknown rule "all"', RULES]),
     ("waive", True, ['"true" is no list of rules', RULES]),
@@ -135,6 +136,14 @@ def test_names_of_inputs(told, assert_told, verb, typed, says):
     assert_told(told({typed: "x"}, verb), typed, says, "allowed: scope, target_site, source_site, reason, ")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("scopes", "scope"), ("target_sites", "target_site"), ("reasons", "reason")]
+)
+def test_a_slip_is_told_also_beside_the_input_that_was_meant(told, assert_told, typed, meant):
+    """The two may contradict each other, and nobody could tell which one counts."""
+    assert_told(told({meant: "payments-db", typed: "x"}), typed, f'(did you mean "{meant}"?)')
+
+
 SETTING_NAMES = [
     ("continuity_run_dir", '(did you mean "continuity_runs_dir"?)'),
     ("Continuity_run_id", '(did you mean "continuity_run_id"?)'),
@@ -152,6 +161,8 @@ def test_names_of_settings(told, assert_told, typed, says):
 
 
 OVERRIDES = [
+    "inventory_hostname",
+    "omit",
     "endpoint_value",
     "fence_units",
     "engine_member",

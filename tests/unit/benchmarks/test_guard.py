@@ -50,7 +50,7 @@ def recorded(values: dict[str, list[float]], parts: list[tuple[float, float]], p
         if name == FLOOR:
             return {"outage_seconds": took, "lost": 0, "acknowledged": 220, "parts": {"promote": 30.0}}
         promote, redirect = parts[(number - 1) % 5] if name == KILLED else (80.0, 20.0)
-        phases = {"promote": promote, "redirect": redirect + planted * 1000}
+        phases = {"decide": 540.0, "fence": 780.0, "promote": promote, "redirect": redirect + planted * 1000}
         return {"outage_seconds": took + planted, "lost": 0, "acknowledged": 300, "parts": phases}
 
     return take

@@ -137,11 +137,14 @@ def test_the_exit_code_of_a_stage_is_that_of_its_program(target: str, command: s
 
 def test_a_test_run_tries_what_it_has_time_for(tmp_path: Path) -> None:
     """All of the faults take hours; without the word a test run would not end, with another none would be tried."""
-    (tmp_path / "Makefile").write_text("faults verbs lab:\n\t@echo given: $(FAULTS)$(VERBS)\n", encoding="utf-8")
-    stages = [sys.executable, str(TOP / "tests/tools/stages.py"), "lab", "verbs", "faults"]
+    (tmp_path / "Makefile").write_text(
+        "faults verbs molecule lab:\n\t@echo given: $(FAULTS)$(VERBS)$(SCENARIOS)\n", encoding="utf-8"
+    )
+    stages = [sys.executable, str(TOP / "tests/tools/stages.py"), "lab", "molecule", "verbs", "faults"]
     subprocess.run(stages, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "build/log/faults.log").read_text() == "given: --core\n"
     assert (tmp_path / "build/log/verbs.log").read_text() == "given: --share=commit\n"
+    assert (tmp_path / "build/log/molecule.log").read_text() == "given: --share=commit\n"
     assert (tmp_path / "build/log/lab.log").read_text() == "given:\n"
 
 

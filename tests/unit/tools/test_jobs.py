@@ -49,6 +49,14 @@ def test_what_needs_a_failed_job_does_not_run(capsys: pytest.CaptureFixture[str]
     assert not Path("ran").exists()
 
 
+def test_what_could_not_begin_in_time_is_told_as_skipped(capsys: pytest.CaptureFixture[str]) -> None:
+    late, soon = Job("late", ["touch", "ran"], within=-1.0), Job("soon", ["true"], within=60.0)
+    assert run_all([late, soon]) == 0
+    said = capsys.readouterr().out
+    assert not Path("ran").exists()
+    assert "late: skipped in 0 s" in said and said.endswith("1 passed, 0 failed, 1 skipped\n")
+
+
 def test_jobs_run_aside_from_the_start_and_none_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     wait = "for try in $(seq 500); do [ -e {} ] && exit 0; sleep 0.02; done; exit 1"
     # Each ends only when it sees the other: one after another they could not.

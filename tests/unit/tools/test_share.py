@@ -51,7 +51,7 @@ def test_with_time_all_of_them_run_in_the_order_of_the_seed(tests: Path) -> None
     assert code == 1 and sorted(numbers) == list("01234567") != numbers
     assert ran(tests, "--share=a")[1] == numbers != ran(tests, "--share=b")[1]
     assert "a share of the tests: --share=a, 600 s, 12 at least" in said
-    assert "share a: 8 tests were tried" in said
+    assert "share a: 0 tests were left out" in said
 
 
 def test_once_the_time_is_over_the_least_were_tried_and_the_rest_is_counted(tests: Path) -> None:
@@ -61,7 +61,24 @@ def test_once_the_time_is_over_the_least_were_tried_and_the_rest_is_counted(test
         code, numbers, said = ran(tests, "--share=a", "--share-seconds=-1", f"--share-least={least}")
         assert numbers == order[:least]
         assert code == (1 if "3" in numbers else 0), "what is broken fails where it is tried"
-        assert f"{8 - least} skipped" in said and f"share a: {least} tests were tried" in said
+        assert f"{8 - least} skipped" in said and f"share a: {8 - least} tests were left out" in said
+
+
+def test_by_files_the_tests_of_a_file_stay_together_in_their_order(tests: Path) -> None:
+    """Also where workers share the work: each of them has to find the same order."""
+    for name, base in (("b", 10), ("c", 20), ("d", 30)):
+        text = "".join(TEST.format(number=base + number) for number in range(3))
+        (tests / f"test_{name}.py").write_text(text, encoding="utf-8")
+    whole = ["0 1 2 3 4 5 6 7", "10 11 12", "20 21 22", "30 31 32"]
+    orders = []
+    for seed in "abcd":
+        said = ran(tests, f"--share={seed}", "--share-files")[2]
+        orders.append(" ".join(re.findall(r"it ran: (\d+)", said)))
+        assert sorted(orders[-1].split()) == sorted(" ".join(whole).split())
+        assert all(part in orders[-1] for part in whole)
+    assert len(set(orders)) > 1
+    code, _numbers, said = ran(tests, "--share=a", "--share-files", "--share-seconds=-1", "--share-least=1", "-n", "2")
+    assert "15 skipped" in said and "share a: 15 tests were left out" in said, code
 
 
 def test_the_commit_is_the_seed_and_elsewhere_there_is_one_as_well(tests: Path) -> None:

@@ -159,6 +159,22 @@ def test_a_vantage_point_tells_what_it_sees_and_that_it_cannot():
         assert not silent.get("failed") and silent["text"].startswith("client: ")
 
 
+@pytest.mark.parametrize("place", [{"addresses": ["198.51.100.2", "198.51.100.3"]}, {"ports": [5432, 5433]}])
+def test_one_answer_among_silent_addresses_and_ports_is_a_sighting(place):
+    """Who waited for an answer of all of them would not see a primary that listens in one network only."""
+
+    def answers(first, second):
+        said = "\n".join(["@@saw 198.51.100.2 5432 " + first, "@@saw 198.51.100.3 5432 " + second])
+        return said.replace("198.51.100.3 5432", "198.51.100.2 5433") if "ports" in place else said
+
+    for first, second in (("0 opened alive", "124 "), ("124 ", "0 opened alive")):
+        said = answers(first, second).encode()
+        result = vantage(lambda *_, said=said: (0, said, b""), **place)
+        assert (result["open"], result["alive"]) == (True, True)
+    silent = vantage(lambda *_: (0, answers("124 ", "124 ").encode(), b""), **place)
+    assert (silent["open"], silent["alive"]) == (False, False)
+
+
 def test_the_controller_looks_at_the_same_time_and_both_are_told():
     listener = socket.create_server(("127.0.0.1", 0))
     place = {"addresses": ["127.0.0.1"], "ports": [listener.getsockname()[1]], "timeout": 1}

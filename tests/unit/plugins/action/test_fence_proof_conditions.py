@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fake_action import made
 
+from ansible_collections.continuity.dr.plugins.action import fence_proof
 from ansible_collections.continuity.dr.plugins.action.fence_proof import ActionModule
 from ansible_collections.continuity.dr.plugins.filter.proven import proven
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.evidence import Evidence, strongest
@@ -18,6 +19,11 @@ SINCE = 100.0
 OFF = Evidence("db1", "fence_agent", "off", 3, True, 3, "plug 1 is off", 150.0)
 CLOSED = Evidence("db1", "fence_network", "isolated", 2, True, 2, "gw1 drops them", 150.0)
 OPEN = Evidence("db1", "fence_network", "open", None, True, 2, "c1 sees it alive", 150.0)
+
+
+@pytest.fixture(autouse=True)
+def five_seconds_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fence_proof.time, "time", lambda: 155.0)
 
 
 def gate(*evidence: Evidence, **args: Any) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def test_the_level_that_is_asked_for_is_enough_and_a_word_never_is(level: int, m
 
 
 def test_what_was_read_back_at_the_very_beginning_of_the_walk_counts() -> None:
-    assert lacking(dataclasses.replace(OFF, time=SINCE)) == []
+    assert lacking(dataclasses.replace(OFF, time=SINCE), max_age=60.0) == []
 
 
 @pytest.mark.parametrize("members", [["db1", "db3"], ["db3", "db1"]])

@@ -143,6 +143,15 @@ def test_a_run_that_wakes_up_late_is_refused_in_the_script_that_would_act(member
     assert rule in lease.NEXT
 
 
+@pytest.mark.parametrize(("least", "acts"), [(1, True), (58, True), (61, False), (300, False)])
+def test_a_run_that_slept_since_its_proof_finds_less_left_than_it_counted_on(member, least, acts):
+    """By the member's own clock, and in the script that would act: no sleep comes between."""
+    acquire(member, mine(epoch=3))
+    output = member.run(guarded(mine(epoch=3), SERVICE, "echo acted", least_left=least))
+    assert ("acted" in output.stdout) is acts
+    assert acts or refused(output)[0] == "proof_too_old" and "proof_too_old" in lease.NEXT
+
+
 def test_two_scripts_are_never_at_work_at_once(member):
     acquire(member, mine())
     slow = subprocess.Popen(

@@ -524,6 +524,13 @@ def test_an_accepted_loss_is_a_bound() -> None:
     assert rules(too_little) == ["lag_over_rpo"]
 
 
+def test_an_unknown_loss_is_within_no_bound() -> None:
+    """However large a bound was accepted: it is no permission to lose anything."""
+    seen = view(crashed(), alone(lag_seconds=None))
+    accepted = ask("failover", target_site="dc2", accept_data_loss_seconds=86400.0, reason="agreed")
+    assert rules(decide(seen, accepted)) == ["lag_unknown"]
+
+
 def test_rpo_zero_is_proven_by_the_last_sight_named_with_its_age() -> None:
     seen = LastSeen(NOW - 42, "db1", 1000, {"db2": "sync"})
     decision = decide(view(crashed(), alone(), rpo=0.0, seen=seen), ask("failover", target_site="dc2"))

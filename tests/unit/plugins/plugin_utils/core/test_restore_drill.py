@@ -34,3 +34,9 @@ def test_an_age_that_nobody_knows_meets_no_rpo():
 def test_a_control_that_passes_for_a_restore_is_named():
     taken = [{**CONTROLS[0], "seen": "restored"}, CONTROLS[1]]
     assert findings(RESTORES, taken) == ["control_not_met: x of copy 1 ended with restored, not with not_proven"]
+
+
+def test_a_control_that_failed_for_another_reason_than_its_own_is_named():
+    """A damaged page that ends with "no space left" has shown nothing of damaged pages."""
+    other = [CONTROLS[0], {**CONTROLS[1], "seen": "restore_failed"}]
+    assert findings(RESTORES, other) == ["control_not_met: x of copy 2 ended with restore_failed, not with not_proven"]

@@ -39,6 +39,8 @@ def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
         "record": "point",
         "release": [],
         "tries": [],
+        "look": [],
+        "detached": False,
         "releases": [],
     }
 
@@ -46,14 +48,32 @@ def test_a_switchover_is_laid_out_by_name_with_members_in_their_order() -> None:
 def test_each_fence_of_a_member_is_one_try_in_order() -> None:
     steps = (Step("fence", "db1"), Step("fence", "db3"), Step("release", "db4"), Step("rejoin", "db5"))
     fences, releases = {"db1": ("a", "b"), "db3": ("a",)}, {"db5": ("b",), "db4": ("b", "a")}
-    laid = layout(Decision("shop", "failover", steps=steps, fences=fences, releases=releases).to_dict())
-    assert [tuple(each.values()) for each in laid["tries"]] == [("db1", "a"), ("db1", "b"), ("db3", "a")]
+    decided = Decision("shop", "failover", steps=steps, fences=fences, releases=releases).to_dict()
+    laid = layout({**decided, "observed": {"db1": {"reachable": False}, "db3": {"reachable": True}}})
+    tries = [("db1", "a", "fence"), ("db1", "b", "fence"), ("db3", "a", "fence")]
+    # A machine that answers told itself what came of it: only of the silent one the devices are asked again
+    assert [tuple(each.values()) for each in laid["tries"]] == [*tries, ("db1", "a", "prove"), ("db1", "b", "prove")]
+    of_nobody = layout(decided)["tries"]
+    assert [each["member"] for each in of_nobody if each["step"] == "prove"] == ["db1", "db1", "db3"]
     assert [tuple(each.values()) for each in laid["releases"]] == [("db4", "b"), ("db4", "a"), ("db5", "b")]
 
 
+def test_what_is_silent_and_kept_down_by_nothing_is_looked_at_again_before_an_unplanned_promotion() -> None:
+    observed = {name: {"reachable": name == "db2"} for name in ("db1", "db2", "db3")}
+    unplanned = Decision("shop", "failover", steps=(Step("fence", "db3"), Step("promote", "db2"))).to_dict()
+    assert layout({**unplanned, "observed": observed})["look"] == ["db1"]
+    assert layout({**unplanned, "observed": observed})["detached"] is True
+    assert layout({**unplanned, "observed": {"db1": {"reachable": True}}})["detached"] is False
+    planned = Decision("shop", "switchover", steps=(Step("demote", "db4"), Step("promote", "db2"))).to_dict()
+    nobody = Decision("shop", "rejoin", steps=(Step("rejoin", "db2"),)).to_dict()
+    laid = [layout({**decided, "observed": observed}) for decided in (planned, nobody)]
+    assert [(each["look"], each["detached"]) for each in laid] == [([], False)] * 2
+
+
 def test_what_a_decision_does_not_hold_is_laid_out_as_nothing() -> None:
-    nothing = dict.fromkeys(("lease", "fence", "rejoin", "release", "tries", "releases"), [])
+    nothing = dict.fromkeys(("lease", "fence", "rejoin", "release", "tries", "look", "releases"), [])
     nothing |= {"demote": None, "promote": None, "verify": None, "point": False, "lower_ttl": False, "record": ""}
+    nothing |= {"detached": False}
     assert laid_out() == layout({}) == layout({"steps": None}) == nothing
 
 

@@ -93,6 +93,40 @@ def test_the_proven_data_takes_the_place_and_the_old_is_kept_until_it_is_release
     assert corrupted.rights() >= {(user, " ".join(argv)) for user, argv in corrupted.commands}
 
 
+def test_what_an_earlier_restore_kept_is_not_buried_under_another_one(corrupted, wanted):
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    kept = corrupted.home / "data.before-restore"
+    kept.mkdir()
+    (kept / "PG_VERSION").write_text("15\n")
+    corrupted.give(kept)
+    before = corrupted.sql("select pg_postmaster_start_time(), (select count(*) from orders)")
+    with pytest.raises(MemberRefused) as refused:
+        corrupted.restorer().in_place(request, "shop", SECONDS)
+    told = refused.value.refusals[0]
+    assert told.rule == "kept_data_present" and "-e restore_mode=release -e confirm=shop" in told.hint
+    assert corrupted.sql("select pg_postmaster_start_time(), (select count(*) from orders)") == before
+    assert [path.name for path in kept.iterdir()] == ["PG_VERSION"]
+
+
+def test_what_serves_after_the_swap_is_compared_with_what_was_proven(corrupted, wanted):
+    """Clients write already, so rows may be more; fewer are told, whatever took them."""
+
+    def execute(script, seconds):
+        output = corrupted.run(script, seconds)
+        if "pg_reload_conf" in script:
+            corrupted.sql("delete from orders where n > 150")
+            corrupted.write()
+        return output
+
+    request = wanted(corrupted.target)
+    corrupted.restorer().restored(request)
+    with pytest.raises(MemberError, match="serves and does not hold what was proven") as failed:
+        corrupted.restorer(execute).in_place(request, "shop", SECONDS)
+    assert failed.value.reason == "not_equal" and "public.orders" in str(failed.value)
+    assert "public.canary" not in str(failed.value)
+
+
 def test_the_old_data_serves_again_when_the_restored_one_does_not_start(corrupted, wanted):
     request = wanted(corrupted.target)
     corrupted.restorer().restored(request)

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from dataclasses import replace
 
 import pytest
 
-from ansible_collections.continuity.dr.plugins.plugin_utils.backup import machine
+from ansible_collections.continuity.dr.plugins.plugin_utils.backup import machine, prove
 from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
 from ansible_collections.continuity.dr.plugins.plugin_utils.lease import Lease
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError, MemberRefused
@@ -95,6 +97,21 @@ def test_a_server_that_was_told_another_target_proves_nothing(history, wanted):
     with pytest.raises(MemberError) as failed:
         history.restorer(execute).restored(wanted(f"lsn={position}", repository=1))
     assert failed.value.reason == "not_proven" and history.lsn in str(failed.value)
+    assert not (history.home / "restored/postmaster.pid").exists()
+
+
+def test_what_was_restored_of_another_cluster_proves_nothing(history, wanted):
+    """A repository whose backups another cluster wrote under this one's name."""
+
+    def execute(script, seconds):
+        output = history.run(script, seconds)
+        if prove.STATE.strip() not in script:
+            return output
+        return replace(output, stdout=re.sub(r'("system_id" : )"\d+"', r'\1"7"', output.stdout))
+
+    with pytest.raises(MemberError, match="the restored cluster is 7, the repository's is ") as failed:
+        history.restorer(execute).restored(wanted("latest", repository=1))
+    assert failed.value.reason == "other_cluster"
     assert not (history.home / "restored/postmaster.pid").exists()
 
 

@@ -151,6 +151,29 @@ def test_the_open_session_ends_by_itself_on_the_member_and_a_promotion_goes_on_w
     assert result["changed"] and not is_replica(db2)
 
 
+def test_a_promotion_whose_proof_was_slept_over_is_refused_by_the_target(pair):
+    """So much of the lease was to be left; the controller cannot know how long it slept, the target's clock does."""
+    _db1, db2 = pair
+    held(db2, seconds=60)
+    with pytest.raises(MemberRefused) as refused:
+        steps(db2).promote(args(db2, lease_left=62))
+    assert refused.value.refusal.rule == "proof_too_old" and is_replica(db2)
+    assert steps(db2).promote(args(db2, lease_left=30))["changed"] and not is_replica(db2)
+
+
+def test_a_standby_that_receives_again_is_not_promoted_in_place_of_who_sends(pair):
+    """Decided while the primary was silent, and it is back: what the standby itself sees in that moment counts."""
+    db1, db2 = pair
+    held(db2)
+    with pytest.raises(MemberError, match="receives from .* again") as refused:
+        steps(db2).promote(args(db2, detached=True))
+    assert refused.value.reason == "primary_seen" and is_replica(db2)
+    assert not (db2.data / "promote").exists() and not db2.see().engine.get("promoting")
+    db1.stop()
+    db2.until(lambda: not db2.see().receiving, "it has noticed")
+    assert steps(db2).promote(args(db2, detached=True))["changed"] and not is_replica(db2)
+
+
 def test_a_session_that_the_server_ended_is_replaced(pair, place, target):
     db1, db2 = pair
     db2.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'psql'")
