@@ -37,6 +37,8 @@ FRESH = (
     "AND pid <> pg_backend_pid()",
     "DROP DATABASE IF EXISTS shop",
     "DROP TABLE IF EXISTS continuity_canary, orders",
+    # a role with grants of its own, as a hardened server's has, cannot be dropped
+    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'canary') THEN DROP OWNED BY canary; END IF; END $$",
     "DROP ROLE IF EXISTS canary",
     f"GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO PUBLIC",
     "CREATE ROLE canary LOGIN PASSWORD 'kept-from-everyone-41' CONNECTION LIMIT 10",
