@@ -835,7 +835,7 @@ def test_random_cases_do_move_services() -> None:
     met: Counter[tuple[str, str]] = Counter()
     lost: Counter[bool] = Counter()
 
-    # hypothesis also draws constants of whatever modules are loaded, so the counts differ with the tests that ran before:
+    # hypothesis also draws constants of the modules that are loaded: the counts differ with the tests that ran before;
     # twice as many cases as the least that are wanted need
     @settings(max_examples=5000, deadline=None, database=None, derandomize=True)
     @given(cases())
