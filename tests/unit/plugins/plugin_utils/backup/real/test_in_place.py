@@ -25,6 +25,10 @@ class Lost(BaseException):
 @pytest.fixture
 def corrupted(world):
     """A primary of which somebody deleted half a table; `world.target` is a time before that."""
+    return corrupt(world)
+
+
+def corrupt(world):
     world.maker().present(Schedule(86400))
     world.write()
     world.archived()
@@ -91,6 +95,16 @@ def test_the_proven_data_takes_the_place_and_the_old_is_kept_until_it_is_release
     assert not (corrupted.home / "data.before-restore").exists()
     assert corrupted.restorer().released("shop")["changed"] is False
     assert corrupted.rights() >= {(user, " ".join(argv)) for user, argv in corrupted.commands}
+
+
+def test_nobody_has_to_confirm_the_commits_of_the_restored_data(world, wanted):
+    """The replica that did follows the data that is replaced: the service's first write would wait for ever."""
+    world.sql("alter system set synchronous_standby_names = 'db2'")  # read at the next start, and in every backup
+    request = wanted(corrupt(world).target)
+    world.restorer().restored(request)
+    world.restorer().in_place(request, "shop", SECONDS)
+    assert world.sql("show synchronous_standby_names") == [("",)]
+    world.write()
 
 
 def test_what_an_earlier_restore_kept_is_not_buried_under_another_one(corrupted, wanted):
