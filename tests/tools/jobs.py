@@ -23,6 +23,7 @@ from pathlib import Path
 
 LOGS = Path("build/log")
 SHOWN_LINES = 60
+SHOWN_AGAIN_LINES = 25
 HEARTBEAT_SECONDS = 60.0
 SKIPPED = "skipped: "
 # A third of what the others get where they compete: tests of its own with a time to keep must still keep it.
@@ -91,9 +92,9 @@ def run(job: Job) -> tuple[str, float]:
     return outcome, time.monotonic() - started
 
 
-def end_of(log: Path) -> str:
+def end_of(log: Path, shown: int = SHOWN_LINES) -> str:
     """Return the end of a log, indented, with the place of the rest."""
-    lines = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+    lines = log.read_text(errors="replace").splitlines()[-shown:]
     return "\n".join([*(f"    {line}" for line in lines), f"    -- all of it: {log}"])
 
 
@@ -159,4 +160,8 @@ def run_all(jobs: Sequence[Job]) -> int:
     print(f"  {'all of it':<{width}}  {'':<7} {time.monotonic() - started:6.0f} s")
     more = f", {skipped} skipped" if skipped else ""
     print(f"{len(jobs) - bad - skipped} passed, {bad} failed{more}", flush=True)
+    # Once more, last: of a long output often only the end is kept, or read
+    for job in jobs:
+        if outcome[job.name] == "FAILED":
+            print(f"{job.name} ended with\n{end_of(job.log, SHOWN_AGAIN_LINES)}", flush=True)
     return 1 if bad else 0
