@@ -70,14 +70,15 @@ for word; do case $word in
 u=@HOME@/units/$unit; mkdir -p "$u"; rm -f "$u/Result"
 echo active > "$u/ActiveState"; echo running > "$u/SubState"
 ( [ -z "$file" ] || { set -a; . "$file"; set +a; }
-  cd /; umask 022; @AS_USER@"$@" > "$u/output" 2>&1 < /dev/null & echo $! > "$u/pid"; wait $!; rc=$?
+  cd /; umask 022; @AS_USER@"$@" > "$u/output" 2>&1 < /dev/null &
+  echo $! > "$u/MainPID"; echo $! > "$u/pid"; wait $!; rc=$?; echo 0 > "$u/MainPID"
   if [ $rc = 0 ]; then echo exited > "$u/SubState"
   else echo exit-code > "$u/Result"; echo failed > "$u/SubState"; echo failed > "$u/ActiveState"; fi
 ) > /dev/null 2>&1 < /dev/null 9>&- &
 while [ ! -s "$u/pid" ]; do sleep 0.01; done
 """
 STOP_TRANSIENT = """  stop) if [ -e "$unit/pid" ]; then
-      kill "$(cat "$unit/pid")" 2>/dev/null; rm -f "$unit/pid" "$unit/ActiveState" "$unit/SubState" "$unit/Result"
+      kill "$(cat "$unit/pid")" 2>/dev/null; cd "$unit"; rm -f pid MainPID ActiveState SubState Result
     else echo inactive > "$unit/ActiveState"; fi ;;
 """
 

@@ -101,7 +101,9 @@ class IsolatedServer:
     def _stop(self) -> str:
         stop = self.cluster.as_user(self.stanza.stop_restored())
         status = self.cluster.as_user(self.stanza.restored.status())
+        # pgBackRest may still fetch ahead, into a directory that is deleted next
+        rest = self.cluster.as_root(["/usr/bin/systemctl", "stop", self.stanza.unit("restored")])
         return (
             f"if {status} >/dev/null 2>&1 </dev/null; then {stop} >/dev/null 2>&1 </dev/null || "
-            '{ echo "@@failed stop_restored"; exit 1; }; fi\n'
+            f'{{ echo "@@failed stop_restored"; exit 1; }}; fi\n{rest} >/dev/null 2>&1 </dev/null || :\n'
         )

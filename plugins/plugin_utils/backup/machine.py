@@ -25,6 +25,9 @@ from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member im
 )
 from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.observe import RUN_AS
 
+#: How long one look at long work waits for its end
+LOOK_SECONDS = 5
+
 
 def pause(began: float) -> None:
     """Wait until the next look at long work: a fiftieth of what it took so far, so what is short is not made longer."""
@@ -95,14 +98,18 @@ if [ "$(systemctl show -p SubState --value {shlex.quote(unit)})" = running ]; th
         The lease lives as long as the work is watched. A unit that is gone proves nothing, so it is no success.
         """
         unit = shlex.quote(self.stanza.unit(what))
+        # The member waits, and tells at once: asking it all the time would take the processor from the work itself
+        look = f"""
+pid=$(systemctl show -p MainPID --value {unit})
+[ "${{pid:-0}}" = 0 ] || timeout {LOOK_SECONDS} tail --pid="$pid" -s 0.1 -f /dev/null
+systemctl show -p ActiveState -p SubState -p Result {unit}
+"""
         began = renewed = time.monotonic()
         while True:
             if self.lease and time.monotonic() - renewed > RENEW_EVERY_SECONDS:
                 self._run(leases.renew_script(self.lease, RENEW_FOR_SECONDS), 5)
                 renewed = time.monotonic()
-            shown = observe.pairs(
-                self.execute(f"systemctl show -p ActiveState -p SubState -p Result {unit}\n", 10.0).stdout
-            )
+            shown = observe.pairs(self.execute(look, LOOK_SECONDS + 10.0).stdout)
             state = shown.get("ActiveState"), shown.get("SubState")
             if state == ("active", "exited"):
                 return "success"

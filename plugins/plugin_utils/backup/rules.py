@@ -34,6 +34,7 @@ def as_database(stanza: Stanza) -> list[list[str]]:
         ["/usr/bin/mkdir", "-p", "-m", "700", aside, run],
         ["/usr/bin/find", aside, "-mindepth", "1", "-maxdepth", "1"],
         ["/usr/bin/du", "-sb", aside],
+        stanza.forget_fetched(),
         ["/usr/bin/rm", "-f", f"{run}/postgresql.log"],
         ["/usr/bin/rm", "-f", f"{aside}/postmaster.pid"],
         ["/usr/bin/rm", "-rf", aside, run],

@@ -226,10 +226,22 @@ class Stanza:
         """Check every page of the stopped restored data against its checksum."""
         return self.long("checksums", [f"{self.cluster.bin_directory}/pg_checksums", "--check", "-D", self.aside])
 
+    def fetched(self, key: int) -> str:
+        """Where the log of one repository is fetched to, ahead of the recovery that reads it."""
+        return f"{self.run_directory}/spool{key}"
+
     def archive_get(self, key: int) -> str:
-        """How the restored server fetches the log: from the repository that is being proven and from no other."""
-        words = (f"--repo={key}", "--no-archive-async", f"--pg1-path={self.aside}", "archive-get", "%f")
-        return " ".join([*self.pgbackrest(*words), '"%p"'])
+        """How the restored server fetches the log: from the repository that is being proven and from no other.
+
+        It is fetched ahead, to a place of this repository's own, and not to production's.
+        """
+        own = (f"--spool-path={self.fetched(key)}", f"--lock-path={self.run_directory}")
+        own += (f"--log-path={self.run_directory}", f"--pg1-path={self.aside}")
+        return " ".join([*self.pgbackrest(f"--repo={key}", "--archive-async", *own, "archive-get", "%f"), '"%p"'])
+
+    def forget_fetched(self) -> list[str]:
+        """Delete what an earlier restore fetched: also that something was missing, which it may no longer be."""
+        return ["/usr/bin/rm", "-rf", *(self.fetched(key) for key in self.repositories)]
 
     def recover_again(self) -> list[str]:
         """Have the data in place end its recovery once more, where the archive hears of the new timeline."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -39,3 +40,21 @@ def test_the_row_before_the_target_is_there_and_the_one_after_is_not(history, wa
     assert history.restorer().discarded()["changed"] is True
     assert not (history.home / "restored").exists() and not (history.home / "restored.run").exists()
     assert history.restorer().discarded()["changed"] is False
+
+
+def test_what_an_earlier_restore_fetched_ahead_is_fetched_again(history, wanted):
+    names = {path.name.split("-")[0] for path in (history.home / "repo1/archive/shop").glob("*/*/*-*")}
+    assert names, "segments are archived"
+    run = history.home / "restored.run"
+    ahead = run / "spool1/archive/shop/in"
+    ahead.mkdir(parents=True)
+    for name in names:
+        (ahead / name).write_bytes(b"\0" * 1024 * 1024)
+    run.chmod(0o700)
+    owner = (history.home / "repo1").stat()
+    for path in (run, *run.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    result = history.restorer().restored(wanted("latest", repository=1))
+    assert result["counts"]["postgres"]["public.canary"] == 4
+    assert ahead.is_dir(), "it was fetched ahead to here, not to production's place"
+    assert history.restorer().discarded()["changed"] is True
