@@ -100,7 +100,7 @@ set -- $(df -P -B1 "$(dirname {aside})" 2>/dev/null | tail -n 1); echo "free=${{
             + f'{make} </dev/null || {{ echo "@@failed mkdir"; exit 1; }}\n'
             # Left by a server that was killed; pgBackRest would take it for one that runs
             + f"{user(['/usr/bin/rm', '-f', f'{self.stanza.aside}/postmaster.pid'])} </dev/null\n"
-            + f"{user(self.stanza.forget_fetched())} </dev/null\n"
+            + f'{user(self.stanza.forget_fetched())} </dev/null || {{ echo "@@failed forget_fetched"; exit 1; }}\n'
             + write_beside(self.stanza, "restore.env", text)
             + write_beside(self.stanza, "pg_hba.conf", HBA)
             + write_beside(self.stanza, "pg_ident.conf", "# nobody\n")

@@ -235,9 +235,9 @@ class Stanza:
 
         It is fetched ahead, to a place of this repository's own, and not to production's.
         """
-        own = (f"--spool-path={self.fetched(key)}", f"--lock-path={self.run_directory}")
-        own += (f"--log-path={self.run_directory}", f"--pg1-path={self.aside}")
-        return " ".join([*self.pgbackrest(f"--repo={key}", "--archive-async", *own, "archive-get", "%f"), '"%p"'])
+        words = [f"--repo={key}", "--archive-async", f"--spool-path={self.fetched(key)}", f"--pg1-path={self.aside}"]
+        words += [f"--log-path={self.run_directory}", f"--lock-path={self.run_directory}"]
+        return " ".join([*self.pgbackrest(*words, "archive-get", "%f"), '"%p"'])
 
     def forget_fetched(self) -> list[str]:
         """Delete what an earlier restore fetched: also that something was missing, which it may no longer be."""
