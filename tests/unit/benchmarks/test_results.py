@@ -191,6 +191,11 @@ def test_what_a_kill_lost_is_told_and_no_problem(run: dict[str, Any]) -> None:
     assert "(`continuity_failover_killed`) | 1 | 2.00 | 2.00 | 2.00 | - | 1.00 | 1 |" in page.render(run, "plot.svg")
 
 
+def test_the_page_tells_of_the_cache_what_these_results_measured(run: dict[str, Any]) -> None:
+    assert "one client alone fills it" in page.render(run, "plot.svg")
+    assert "drawn by the run's seed" in page.render({**run, "schema": 2}, "plot.svg")
+
+
 GOAL_LIMITS = {  # of a debug playbook of 1 s, a floor of 0.1 s, a peer of 0.5 s and one service in 2 s
     "continuity_switchover outage_seconds": [0.15, 0.5],
     "continuity_switchover lost": [0.0],
@@ -265,16 +270,9 @@ def test_the_numbers_follow_from_the_samples(written: dict[str, Any]) -> None:
     assert results.recomputed(written["cases"]) == written["cases"]
 
 
-#: Fifty pairs of servers share two processors with their controller: one that gives no answer in time is not moved.
-MAY_FAIL_ONCE = "continuity_scale_50"
-
-
-def test_what_failed_is_told_and_every_bound_holds() -> None:
+def test_nothing_failed_and_every_bound_holds() -> None:
     published = results.read(RESULTS)
-    failed = [name for name, case in published["cases"].items() if any("failed" in each for each in case["samples"])]
-    assert failed in ([], [MAY_FAIL_ONCE]) and len(results.problems(published, cases.NEEDED_PEERS)) == len(failed)
-    for name in failed:
-        assert f"(`{name}`) | {published['rounds'] - 1} (1 failed) |" in PAGE.read_text(encoding="utf-8")
+    assert results.problems(published, cases.NEEDED_PEERS) == []
     bounds = guard.read_bounds(BOUNDS)
     samples = {name: published["cases"][name]["samples"] for name in verdict.cases(bounds)}
     planned = [name for name in samples if cases.ALL[name].floor == "floor_planned"]
@@ -290,15 +288,6 @@ def test_results_page_and_plot_are_published_together_and_the_page_says_what_the
 
 
 #: The numbers in the README's sentence, in their order.
-def test_every_case_is_published_with_all_of_its_repetitions() -> None:
-    published = results.read(RESULTS)
-    absent = published["not_installed"]
-    wanted = {name for name, case in cases.ALL.items() if getattr(case, "peer", "") not in absent}
-    assert set(published["cases"]) == wanted, "make bench with all cases"
-    assert published["rounds"] >= 5
-    assert {len(case["samples"]) for case in published["cases"].values()} == {published["rounds"]}
-
-
 TOLD = (
     "continuity_switchover",
     "floor_planned",

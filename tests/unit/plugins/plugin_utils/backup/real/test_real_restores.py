@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ansible_collections.continuity.dr.plugins.plugin_utils.core.backups import Schedule
+from ansible_collections.continuity.dr.plugins.plugin_utils.postgresql.member import MemberError
+
 
 def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat()
@@ -58,3 +61,19 @@ def test_what_an_earlier_restore_fetched_ahead_is_fetched_again(history, wanted)
     assert result["counts"]["postgres"]["public.canary"] == 4
     assert ahead.is_dir(), "it was fetched ahead to here, not to production's place"
     assert history.restorer().discarded()["changed"] is True
+
+
+def test_a_restore_that_cannot_delete_what_was_fetched_copies_nothing(world, wanted):
+    remove = f"/usr/bin/rm -rf {world.home}/restored.run/spool1"
+    seen = []
+    world.maker().present(Schedule(86400))
+
+    def refused(script, seconds):
+        seen.append(remove in script)
+        return world.run(script.replace(remove, "/usr/bin/false"), seconds)
+
+    with pytest.raises(MemberError) as failed:
+        world.restorer(refused).restored(wanted("latest", repository=1))
+    assert any(seen) and failed.value.reason == "forget_fetched_failed"
+    assert not (world.home / "restored" / "PG_VERSION").exists()
+    assert world.restorer().discarded()["changed"] is True
